@@ -1,0 +1,96 @@
+"""Accepted events -> additive partial sums, one row per window and leaf (a combination of all dimension values).
+
+Pure: frame in, frame out. Rows of several batches for the same window and leaf are summed by whoever reads, so late,
+released and re-driven events need no update. Integer parts are exact in any order; fractional sums are decimals.
+"""
+
+from __future__ import annotations
+
+import operator
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import ByteType, DataType, IntegerType, LongType, ShortType
+
+from pipelines.contract import Contract, Metric
+from pipelines.gold.sketches import HLL_LG_K, bucket_sql
+
+_INTEGRAL: tuple[type[DataType], ...] = (ByteType, ShortType, IntegerType, LongType)
+
+
+def window_start(time_column: str, contract: Contract) -> Column:
+    """Start of the tumbling event-time window that a timestamp column falls into, UTC."""
+    seconds = int(contract.window.total_seconds())
+    return F.timestamp_seconds(F.floor(F.unix_micros(F.col(time_column)) / (seconds * 1_000_000)) * seconds)
+
+
+def partial_sums(silver: DataFrame, contract: Contract) -> DataFrame:
+    """Aggregate accepted events into gold rows.
+
+    Args:
+        silver: accepted events with the contract's silver columns.
+        contract: names the window, the dimensions and the metrics.
+
+    Returns:
+        `window_start` timestamp, `window_seconds` int, one string column per dimension, and per metric one struct:
+        count `n`; ratio `numerator, denominator`; sum and mean `n, sum, sum_squares`; quantile `n, histogram`
+        (bucket -> count); distinct `sketch` (Apache DataSketches HLL). A struct is null where the leaf has no such
+        event; a leaf with none at all has no row.
+    """
+    structs: list[Column] = [_struct(metric, silver) for metric in contract.metrics]
+    aggregated = silver.groupBy(window_start("event_time", contract).alias("window_start"), *contract.dimensions).agg(
+        *structs
+    )
+    any_metric = reduce(operator.or_, [F.col(f"`{metric.name}`").isNotNull() for metric in contract.metrics])
+    return aggregated.where(any_metric).select(
+        "window_start",
+        F.lit(int(contract.window.total_seconds())).alias("window_seconds"),
+        *contract.dimensions,
+        *[metric.name for metric in contract.metrics],
+    )
+
+
+def _struct(metric: Metric, silver: DataFrame) -> Column:
+    where = f"coalesce(({metric.where}), false)" if metric.where else "true"
+    if metric.kind == "ratio":
+        denominator = f"({where}) AND coalesce(({metric.denominator or 'true'}), false)"
+        parts = {
+            "numerator": f"count_if({denominator} AND coalesce(({metric.numerator}), false))",
+            "denominator": f"count_if({denominator})",
+        }
+        present = parts["denominator"]
+    elif metric.kind == "count":
+        parts = {"n": f"count_if({where})"}
+        present = parts["n"]
+    else:
+        value = f"({metric.value})"
+        has_value = f"({where}) AND {value} IS NOT NULL"
+        present = f"count_if({has_value})"
+        parts = {"n": present}
+        if metric.kind in ("sum", "mean"):
+            exact = value if _is_integral(silver, value) else f"CAST({value} AS DECIMAL(20, 6))"
+            parts["sum"] = f"sum({exact}) FILTER (WHERE {has_value})"
+            parts["sum_squares"] = f"sum(CAST({value} AS DOUBLE) * CAST({value} AS DOUBLE)) FILTER (WHERE {has_value})"
+        elif metric.kind == "quantile":
+            parts["histogram"] = _histogram_sql(f"CASE WHEN {has_value} THEN {bucket_sql(value)} END")
+        else:
+            sketch = f"hll_sketch_agg(CAST({value} AS STRING), {HLL_LG_K}) FILTER (WHERE {has_value})"
+            parts = {"sketch": sketch}
+    fields = ", ".join(f"'{name}', {sql}" for name, sql in parts.items())
+    return F.expr(f"CASE WHEN {present} > 0 THEN named_struct({fields}) END").alias(metric.name)
+
+
+def _histogram_sql(bucket: str) -> str:
+    """Counts per bucket as a map; collect_list drops nulls, so events outside the metric do not count."""
+    collected = f"array_sort(collect_list({bucket}))"
+    return (
+        f"map_from_entries(transform(array_distinct({collected}), "
+        f"b -> named_struct('bucket', b, 'n', "
+        f"CAST(size(filter({collected}, x -> x = b)) AS BIGINT))))"
+    )
+
+
+def _is_integral(silver: DataFrame, value: str) -> bool:
+    kind = silver.select(F.expr(value).alias("value")).schema["value"].dataType
+    return isinstance(kind, _INTEGRAL)

@@ -1,0 +1,178 @@
+"""One Spark driver for a product's streams: bronze, refine and the detect loop; the death of any one ends it.
+
+Locally all three run here; on AWS each is a job of its own, this same class with one query.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Literal, Self, get_args
+
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming import StreamingQuery
+
+from pipelines.bronze import stream as bronze
+from pipelines.contract import Contract
+from pipelines.errors import PulseIQError, StateError
+from pipelines.jobs import detect
+from pipelines.platform import kafka
+from pipelines.platform.lease import Lease
+from pipelines.platform.logs import log_event
+from pipelines.platform.settings import Settings
+from pipelines.refine import stream as refine
+
+Query = Literal["bronze", "refine", "detect"]
+QUERIES: tuple[Query, ...] = get_args(Query)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How large a micro-batch may be and how often each loop turns."""
+
+    max_rows: int = 200_000
+    trigger_seconds: float = 1.0
+    tick_seconds: float = 15.0
+
+
+class Live:
+    """The running queries of one product. Use as a context manager; leases and queries end with it."""
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        settings: Settings,
+        contract: Contract,
+        queries: Collection[Query] = QUERIES,
+        pace: Pace | None = None,
+    ) -> None:
+        self.spark = spark
+        self._settings = settings
+        self._contract = contract
+        self._queries = frozenset(queries)
+        self._pace = pace or Pace()
+        self._streams: dict[str, StreamingQuery] = {}
+        self._failures: dict[str, BaseException] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for name in sorted(self._queries):
+                stack.enter_context(Lease(self._settings, f"{self._contract.product}-{name}"))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for query in self._streams.values():
+            query.stop()
+        self._stack.close()
+
+    def start(self, *, once: bool) -> None:
+        """Start the streams; with `once` they read what is there and stop."""
+        for name, module in (("bronze", bronze), ("refine", refine)):
+            if name in self._queries:
+                self._streams[name] = module.start(
+                    self.spark,
+                    self._settings,
+                    self._contract,
+                    once=once,
+                    max_rows=self._pace.max_rows,
+                    trigger_seconds=self._pace.trigger_seconds,
+                    on_failure=lambda error, name=name: self._failures.setdefault(name, error),
+                )
+                log_event("started", query=name, product=self._contract.product, id=str(self._streams[name].id))
+
+    def check(self) -> bool:
+        """Whether a stream still runs; raises what killed one."""
+        for name, query in self._streams.items():
+            if query.exception() is not None:
+                cause = self._failures.get(name)
+                if isinstance(cause, PulseIQError):
+                    raise cause
+                raise StateError(
+                    f"{name} ended: {str(query.exception()).splitlines()[0][:500]}",
+                    hint="read the log above, then start it again: it goes on where it stopped",
+                ) from cause
+        return any(query.isActive for query in self._streams.values())
+
+    def drain(self, on_progress: Callable[[int], None] | None = None, *, timeout_seconds: float = 3600) -> None:
+        """Wait until refine (and bronze) have read everything that Kafka holds now.
+
+        Args:
+            on_progress: called about once a second with the number of records still unread by refine.
+            timeout_seconds: StateError when they have not caught up by then.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline:
+            active = self.check()
+            behind = max((self.unread(name) for name in self._streams), default=0)
+            if on_progress:
+                on_progress(self.unread("refine") if "refine" in self._streams else behind)
+            if behind == 0 and all(self._idle(query) for query in self._streams.values()):
+                return
+            if not active and behind:
+                raise StateError(f"the streams ended with {behind} records unread", hint="start them again")
+            time.sleep(0.5)
+        raise StateError(f"the streams did not catch up in {timeout_seconds:.0f} s", hint="pulseiq status")
+
+    def unread(self, name: str) -> int:
+        """Records in Kafka that a stream has not committed yet."""
+        progress = self._streams[name].lastProgress
+        done: dict[str, dict[str, int]] = {}
+        if progress is not None and progress.sources[0].endOffset:
+            done = _offsets(progress.sources[0].endOffset)
+        return sum(
+            max(0, end - done.get(topic, {}).get(str(partition), 0))
+            for topic in (self._contract.topic, self._contract.redrive_topic)
+            for partition, end in kafka.end_offsets(self._settings, topic).items()
+        )
+
+    def tick(self, now: datetime | None = None) -> detect.TickReport:
+        """One evaluation of every unconfirmed window."""
+        return detect.tick(self.spark, self._settings, self._contract, now=now or datetime.now(UTC))
+
+    def run_forever(self, stopping: Callable[[], bool]) -> None:
+        """Turn the detect loop until `stopping()`; returns then, raises when a stream dies."""
+        next_tick = time.monotonic()
+        while not stopping():
+            self.check()
+            if "detect" in self._queries and time.monotonic() >= next_tick:
+                report = self.tick()
+                log_event("tick", product=self._contract.product, **vars(report))
+                next_tick = time.monotonic() + self._pace.tick_seconds
+            time.sleep(0.5)
+
+    @staticmethod
+    def _idle(query: StreamingQuery) -> bool:
+        status = query.status
+        return not query.isActive or not status["isTriggerActive"] or not status["isDataAvailable"]
+
+
+def _offsets(end: object) -> dict[str, dict[str, int]]:
+    parsed: dict[str, dict[str, int]] = json.loads(end) if isinstance(end, str) else dict(end)  # type: ignore[call-overload]
+    return parsed
+
+
+@contextmanager
+def stop_requested() -> Iterator[Callable[[], bool]]:
+    """Within it, SIGTERM and SIGINT ask for an orderly end instead of killing the driver."""
+    asked = False
+
+    def ask(_signal: int, _frame: object) -> None:
+        nonlocal asked
+        asked = True
+
+    before = {each: signal.signal(each, ask) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: asked
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

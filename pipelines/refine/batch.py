@@ -1,0 +1,315 @@
+"""One micro-batch of refine: count it, let the gate judge it, append each part once.
+
+Order of what becomes durable: the verdict (a record of the decisions topic), then silver, held and gold together, then
+quarantine, duplicates and quality results together, last the row of `batches`. A driver killed anywhere in between
+does the batch again: the verdict is read back, what is already appended is skipped, what is missing is added.
+"""
+
+from __future__ import annotations
+
+import operator
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+from pyspark.storagelevel import StorageLevel
+
+from pipelines.contract import Contract
+from pipelines.contract.spark_schema import silver_schema
+from pipelines.errors import StateError
+from pipelines.gold.partial_sums import partial_sums
+from pipelines.platform import kafka, tables
+from pipelines.platform.epoch import Epoch
+from pipelines.platform.kafka_records import read_range
+from pipelines.platform.logs import log_event
+from pipelines.platform.settings import Settings
+from pipelines.refine import tables as columns
+from pipelines.refine.count import Counted, count, dropped_by_operator, facts_of_duplicates
+from pipelines.refine.decisions import Decision, DecisionLog, OffsetRange, Recorded, overlap
+from quality.gate import Gate, Verdict
+
+# The gate sees at most this many rows of a batch, chosen by a hash of the event's id, the same ones on every run.
+GATE_ROWS = 20_000
+
+_POSITION = [field.name for field in columns.POSITION]
+
+
+class RefineBatch:
+    """The function that refine's query calls for every micro-batch."""
+
+    def __init__(self, spark: SparkSession, settings: Settings, contract: Contract, checkpoint: str) -> None:
+        self._settings = settings
+        self._contract = contract
+        self._checkpoint = checkpoint
+        self._specs = columns.specs(spark, settings, contract)
+        for spec in self._specs.values():
+            tables.ensure(spark, spec)
+        uris = [spec.uri for spec in self._specs.values()]
+        tables.refuse_foreign_checkpoint(spark, "refine", checkpoint, uris)
+        self._gate = Gate(contract)
+        self._log = DecisionLog(settings, contract)
+        self._epoch = Epoch(settings)
+        self._query_id = ""
+        self._recorded = Recorded()
+        self._verdicts: dict[int, str] = {}
+        self._ever_held = False
+        self._latest_batch_time: datetime | None = None
+
+    def __call__(self, batch: DataFrame, batch_id: int) -> None:
+        """Process one micro-batch; raises StateError before the first append when its counts contradict each other."""
+        started = time.monotonic()
+        spark = batch.sparkSession
+        self._begin(spark)
+        batch = batch.persist(StorageLevel.MEMORY_AND_DISK)
+        try:
+            counted = count(batch, self._contract)
+            if counted.rows_in:
+                self._verify(spark, counted, batch_id)
+                self._process(spark, batch, batch_id, counted, started)
+        finally:
+            batch.unpersist()
+
+    def _begin(self, spark: SparkSession) -> None:
+        self._epoch.check()
+        if self._query_id:
+            return
+        query_id = tables.checkpoint_query_id(spark, self._checkpoint)
+        if query_id is None:
+            raise StateError(f"refine: the checkpoint {self._checkpoint} vanished", hint="pulseiq status")
+        tables.claim(spark, [spec.uri for spec in self._specs.values()], query_id)
+        decisions = self._log.read()
+        self._recorded = Recorded.of(decisions, without=query_id)
+        own = [each for each in decisions if each.query_id == query_id and each.kind == "batch"]
+        self._verdicts = {each.batch_id: each.verdict for each in own}
+        self._ever_held = bool(self._recorded.held) or any(each.verdict == "hold" for each in own)
+        self._query_id = query_id
+
+    def _verify(self, spark: SparkSession, counted: Counted, batch_id: int) -> None:
+        """The counters that Spark keeps must agree with what was counted from the rows."""
+        horizon = self._contract.dedup_horizon
+        if self._latest_batch_time and counted.batch_time < self._latest_batch_time - horizon / 2:
+            raise StateError(
+                f"refine: batch {batch_id} is stamped {counted.batch_time}, more than half the de-duplication horizon "
+                f"before the one at {self._latest_batch_time}: this machine's clock was set back",
+                hint="set the clock right and start again",
+            )
+        self._latest_batch_time = max(counted.batch_time, self._latest_batch_time or counted.batch_time)
+        duplicates, behind = dropped_by_operator(spark, self._query_id)
+        if behind or duplicates != counted.duplicates:
+            raise StateError(
+                f"refine: batch {batch_id}: {counted.duplicates} duplicates by counting rows, {duplicates} by Spark's "
+                f"operator, {behind} rows dropped behind the watermark; nothing was written",
+                hint="start again; if it repeats, rebuild with `pulseiq replay`",
+            )
+
+    def _process(
+        self, spark: SparkSession, batch: DataFrame, batch_id: int, counted: Counted, started: float
+    ) -> None:
+        stamp = {"batch_id": F.lit(batch_id).cast("bigint"), "query_id": F.lit(self._query_id)}
+        rows = batch.where(~F.col("is_position")).withColumns(stamp)
+        accepted = rows.where("reason IS NULL")
+        again = batch_id in self._verdicts
+
+        fresh, replayed = self._fresh_rows(accepted, counted)
+        verdict = self._judge(fresh, counted, replayed)
+        outcome = self._verdicts.get(batch_id, verdict.outcome)
+        if not again:
+            self._log.append(Decision("batch", self._query_id, batch_id, outcome, counted.offsets))
+            self._verdicts[batch_id] = outcome
+        self._ever_held = self._ever_held or outcome == "hold"
+
+        decided = accepted.withColumn("decided", self._row_outcome(outcome, replayed))
+        parts = {name: decided.where(F.col("decided") == name) for name in ("silver", "held", "rejected")}
+        sizes = dict.fromkeys(parts, 0)
+        if replayed:
+            sizes.update({row["decided"]: row["count"] for row in decided.groupBy("decided").count().collect()})
+        else:
+            sizes["held" if outcome == "hold" else "silver"] = counted.accepted
+        silver = parts["silver"].select(self._specs["silver"].schema.names)
+        held = parts["held"].select(self._specs["held"].schema.names)
+        if again:
+            silver = self._already_appended(spark, "silver", batch_id, silver)
+            held = self._already_appended(spark, "held", batch_id, held)
+        gold = partial_sums(silver, self._contract).withColumns(stamp)
+        self._append(
+            batch_id,
+            {
+                "silver": silver if sizes["silver"] else None,
+                "gold": gold if sizes["silver"] else None,
+                "held": held if sizes["held"] else None,
+            },
+        )
+
+        bad = rows.where("reason IS NOT NULL").unionByName(
+            parts["rejected"].drop("decided").withColumns(
+                {"reason": F.lit("rejected"), "detail": F.lit("a person rejected the held batch it was in")}
+            )
+        )
+        quarantine_size = counted.quarantined + sizes["rejected"]
+        duplicates, twins = None, None
+        twins_size = 0
+        if counted.duplicates:
+            kept = silver.select(_POSITION).union(held.select(_POSITION)).union(bad.select(_POSITION))
+            dropped = (
+                batch.where("is_position").join(kept, _POSITION, "left_anti").withColumns(stamp).persist()
+            )
+            if self._ever_held:
+                twins = self._with_bytes(spark, self._twins_of_held(spark, dropped, held), counted.offsets).persist()
+                twins_size = twins.count()
+                dropped = dropped.join(twins.select(_POSITION), _POSITION, "left_anti")
+            duplicates = dropped.select(self._specs["duplicates"].schema.names)
+        quarantine = bad.select(self._specs["quarantine"].schema.names)
+        if twins is not None and twins_size:
+            quarantine = quarantine.unionByName(twins.select(self._specs["quarantine"].schema.names))
+        results = [self._result_row(each, batch_id, counted.batch_time) for each in verdict.results]
+        self._append(
+            batch_id,
+            {
+                "quarantine": quarantine if quarantine_size + twins_size else None,
+                "duplicates": duplicates if counted.duplicates - twins_size else None,
+                "quality_results": spark.createDataFrame(results, columns.QUALITY_RESULTS) if results else None,
+            },
+        )
+
+        facts = counted.facts(held=sizes["held"], accepted=sizes["silver"])
+        if duplicates is not None:
+            facts += facts_of_duplicates(duplicates, self._contract)
+        seconds = round(time.monotonic() - started, 3)
+        row = {
+            "query_id": self._query_id,
+            "batch_id": batch_id,
+            "batch_time": counted.batch_time,
+            "offsets": [Row(**vars(each)) for each in counted.offsets],
+            "rows_in": counted.rows_in,
+            "silver": sizes["silver"],
+            "quarantine": quarantine_size + twins_size,
+            "duplicates": counted.duplicates - twins_size,
+            "held": sizes["held"],
+            "late": counted.late,
+            "verdict": outcome,
+            "seconds": seconds,
+            "facts": facts,
+        }
+        self._epoch.check()
+        self._append(batch_id, {"batches": spark.createDataFrame([row], columns.BATCHES)})
+        self._report(row, seconds)
+
+    def _fresh_rows(self, accepted: DataFrame, counted: Counted) -> tuple[DataFrame, bool]:
+        """Accepted rows without a recorded verdict, and whether any offset of the batch has one."""
+        covered = overlap(counted.offsets, self._recorded.covered)
+        return (accepted.where(~_within(covered)), True) if covered else (accepted, False)
+
+    def _judge(self, fresh: DataFrame, counted: Counted, replayed: bool) -> Verdict:
+        """The gate's verdict on the rows that nobody has judged yet."""
+        total = fresh.count() if replayed else counted.accepted
+        sample = fresh
+        if total > GATE_ROWS:
+            sample = fresh.where(F.expr(f"pmod(xxhash64(event_id), {total}) < {GATE_ROWS}"))
+        events = sample.select(silver_schema(self._contract).names).toPandas()
+        return self._gate.check(events, rows_total=total, batch_time=counted.batch_time)
+
+    def _row_outcome(self, outcome: str, replayed: bool) -> Column:
+        """Where an accepted row goes: `silver`, `held` or `rejected`."""
+        judged = F.lit("held" if outcome == "hold" else "silver")
+        if not replayed:
+            return judged
+        return (
+            F.when(_within(self._recorded.rejected), "rejected")
+            .when(_within(self._recorded.held), "held")
+            .when(_within(self._recorded.covered), "silver")
+            .otherwise(judged)
+        )
+
+    def _already_appended(self, spark: SparkSession, name: str, batch_id: int, rows: DataFrame) -> DataFrame:
+        """The rows that this batch appended before a crash, which stand; the given ones when it appended none.
+
+        Which of two twins survives can differ between two runs; the table's word counts.
+        """
+        stored = spark.read.format("delta").load(self._specs[name].uri)
+        stored = stored.where((F.col("query_id") == self._query_id) & (F.col("batch_id") == batch_id))
+        return rows if stored.isEmpty() else stored.select(rows.columns)
+
+    def _twins_of_held(self, spark: SparkSession, dropped: DataFrame, held: DataFrame) -> DataFrame:
+        """Dropped records whose twin is held: if the batch is rejected they are all that is left of the event."""
+        stored = spark.read.format("delta").load(self._specs["held"].uri).select("event_id")
+        return dropped.join(stored.union(held.select("event_id")).distinct(), "event_id", "left_semi")
+
+    def _with_bytes(self, spark: SparkSession, twins: DataFrame, offsets: tuple[OffsetRange, ...]) -> DataFrame:
+        """Quarantine rows of twins, their bytes read from Kafka once more."""
+        starting: dict[str, dict[str, int]] = {}
+        ending: dict[str, dict[str, int]] = {}
+        for each in offsets:
+            starting.setdefault(each.topic, {})[str(each.partition)] = each.from_offset
+            ending.setdefault(each.topic, {})[str(each.partition)] = each.until_offset
+        records = read_range(spark, self._settings, starting, ending).select(
+            F.col("topic").alias("kafka_topic"),
+            F.col("partition").alias("kafka_partition"),
+            F.col("offset").alias("kafka_offset"),
+            "key",
+            "value",
+        )
+        bare = twins.select(*_POSITION, "event_id", "arrived_at", "batch_id", "query_id")
+        return bare.join(records, _POSITION).withColumns(
+            {
+                "event_type": F.lit(None).cast("string"),
+                "event_time": F.lit(None).cast("timestamp"),
+                "reason": F.lit("twin_held"),
+                "detail": F.lit("a record with the same event_id is in a held batch"),
+            }
+        )
+
+    def _append(self, batch_id: int, parts: Mapping[str, DataFrame | None]) -> None:
+        """Append the given parts in parallel, each once; the first failure is raised when all have ended."""
+        jobs: list[Callable[[], None]] = [
+            (lambda name=name, rows=rows: self._append_one(name, rows, batch_id))  # type: ignore[misc]
+            for name, rows in parts.items()
+            if rows is not None
+        ]
+        if len(jobs) == 1:
+            jobs[0]()
+        elif jobs:
+            with ThreadPoolExecutor(len(jobs)) as pool:
+                for future in [pool.submit(job) for job in jobs]:
+                    future.result()
+
+    def _append_one(self, name: str, rows: DataFrame, batch_id: int) -> None:
+        tables.append(rows, self._specs[name].uri, f"{self._query_id}/{name}", batch_id)
+
+    def _result_row(self, result: object, batch_id: int, batch_time: datetime) -> dict[str, object]:
+        fields = {name: getattr(result, name) for name in columns.QUALITY_RESULTS.names if hasattr(result, name)}
+        return {"query_id": self._query_id, "batch_id": batch_id, "batch_time": batch_time, **fields}
+
+    def _report(self, row: Mapping[str, object], seconds: float) -> None:
+        ends = {
+            (topic, partition): end
+            for topic in (self._contract.topic, self._contract.redrive_topic)
+            for partition, end in kafka.end_offsets(self._settings, topic).items()
+        }
+        offsets: list[Row] = row["offsets"]  # type: ignore[assignment]
+        lag = sum(max(0, ends.get((o["topic"], o["partition"]), 0) - o["until_offset"]) for o in offsets)
+        keys = ("batch_id", "rows_in", "silver", "quarantine", "duplicates", "held", "late", "verdict")
+        log_event(
+            "batch",
+            query="refine",
+            product=self._contract.product,
+            **{key: row[key] for key in keys},
+            lag=lag,
+            seconds=seconds,
+            rows_per_second=round(float(row["rows_in"]) / max(seconds, 1e-3)),  # type: ignore[arg-type]
+        )
+
+
+def _within(ranges: tuple[OffsetRange, ...]) -> Column:
+    """Condition: the row's position is in one of the ranges."""
+    conditions = [
+        (F.col("kafka_topic") == each.topic)
+        & (F.col("kafka_partition") == each.partition)
+        & (F.col("kafka_offset") >= each.from_offset)
+        & (F.col("kafka_offset") < each.until_offset)
+        for each in ranges
+    ]
+    return reduce(operator.or_, conditions, F.lit(False))

@@ -1,0 +1,80 @@
+"""The refine query: Kafka records -> classified, de-duplicated rows, and beside them every record's position.
+
+What is in the second and not in the first was dropped as a duplicate: the ledger is counted from data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.streaming import StreamingQuery
+
+from pipelines.contract import Contract
+from pipelines.platform.kafka_records import stream_records
+from pipelines.platform.settings import Settings
+from pipelines.platform.tables import reporting
+from pipelines.refine.batch import RefineBatch
+from pipelines.refine.rules import classify, event_id_of
+
+QUERY = "refine"
+
+
+def transform(records: DataFrame, contract: Contract) -> DataFrame:
+    """Classify, then drop twins; the one transformation of refine, whatever the source is.
+
+    A record arrives when the broker appends it (`timestamp`), so a replay classifies as the first run did. Twins are
+    dropped on the batch's own time, which only grows: a watermark on event time drops rows behind it without a word.
+    Null ids compare equal, and a rejected event must not swallow a good one: both count under their own position.
+
+    Returns:
+        `classify`'s columns plus `batch_time` and `is_position`: false for a surviving row, true for a record's
+        position (with only `kafka_*`, `event_id` and `batch_time` set).
+    """
+    arrived = records.withColumn("arrived_at", F.col("timestamp"))
+    position = F.concat_ws("/", F.lit("#"), "kafka_topic", "kafka_partition", "kafka_offset")
+    rows = (
+        classify(arrived, contract)
+        .withColumn("batch_time", F.current_timestamp())
+        .withColumn("twin_key", F.when(F.col("reason").isNull() & F.col("event_id").isNotNull(), F.col("event_id")).otherwise(position))
+        .withWatermark("batch_time", f"{int(contract.dedup_horizon.total_seconds())} seconds")
+        .dropDuplicatesWithinWatermark(["twin_key"])
+        .drop("twin_key")
+        .withColumn("is_position", F.lit(False))
+    )
+    positions = arrived.select(
+        F.col("topic").alias("kafka_topic"),
+        F.col("partition").alias("kafka_partition"),
+        F.col("offset").alias("kafka_offset"),
+        F.col("timestamp").alias("arrived_at"),
+        event_id_of(arrived, contract).alias("event_id"),
+        F.current_timestamp().alias("batch_time"),
+        F.lit(True).alias("is_position"),
+    )
+    return rows.unionByName(positions, allowMissingColumns=True)
+
+
+def start(
+    spark: SparkSession,
+    settings: Settings,
+    contract: Contract,
+    *,
+    once: bool,
+    max_rows: int,
+    trigger_seconds: float,
+    on_failure: Callable[[BaseException], object],
+) -> StreamingQuery:
+    """Start the query; `once` reads what is there and stops. What kills a batch is told to `on_failure`."""
+    records = stream_records(spark, settings, contract, max_rows)
+    checkpoint = settings.checkpoint_uri(contract.product, QUERY)
+    process = RefineBatch(spark, settings, contract, checkpoint)
+    writer = (
+        transform(records, contract)
+        .writeStream.queryName(f"{QUERY}-{contract.product}")
+        .option("checkpointLocation", checkpoint)
+        .outputMode("append")
+        .foreachBatch(reporting(process, on_failure))
+    )
+    trigger = writer.trigger(availableNow=True) if once else writer.trigger(processingTime=f"{trigger_seconds} seconds")
+    return trigger.start()

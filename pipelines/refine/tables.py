@@ -1,0 +1,123 @@
+"""Columns of the tables that refine writes, made from the contract."""
+
+from __future__ import annotations
+
+from pyspark.sql import SparkSession
+from pyspark.sql.types import (
+    ArrayType,
+    BinaryType,
+    BooleanType,
+    DoubleType,
+    IntegerType,
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
+
+from pipelines.contract import Contract
+from pipelines.contract.spark_schema import silver_schema
+from pipelines.gold.partial_sums import partial_sums
+from pipelines.platform.settings import Settings
+from pipelines.platform.tables import TableSpec
+
+
+def _fields(**columns: object) -> list[StructField]:
+    return [StructField(name, kind) for name, kind in columns.items()]  # type: ignore[arg-type]
+
+
+# Where a record stands in Kafka: the identity of an event in the ledger.
+POSITION = _fields(kafka_topic=StringType(), kafka_partition=IntegerType(), kafka_offset=LongType())
+BATCH = _fields(batch_id=LongType(), query_id=StringType())
+_ARRIVAL = _fields(late=BooleanType(), arrived_at=TimestampType())
+_BYTES = _fields(key=BinaryType(), value=BinaryType())
+
+QUARANTINE = StructType(
+    [
+        *POSITION,
+        *_fields(
+            event_id=StringType(),
+            event_type=StringType(),
+            event_time=TimestampType(),
+            reason=StringType(),
+            detail=StringType(),
+            arrived_at=TimestampType(),
+        ),
+        *BATCH,
+        *_BYTES,
+    ]
+)
+DUPLICATES = StructType([*POSITION, *_fields(event_id=StringType(), arrived_at=TimestampType()), *BATCH])
+QUALITY_RESULTS = StructType(
+    [
+        *BATCH,
+        *_fields(
+            batch_time=TimestampType(),
+            check=StringType(),
+            severity=StringType(),
+            success=BooleanType(),
+            errored=BooleanType(),
+            observed=StringType(),
+            expected=StringType(),
+            rows=LongType(),
+            why=StringType(),
+            owner=StringType(),
+        ),
+    ]
+)
+_OFFSETS = ArrayType(
+    StructType(
+        _fields(topic=StringType(), partition=IntegerType(), from_offset=LongType(), until_offset=LongType())
+    )
+)
+_FACTS = ArrayType(
+    StructType(_fields(window_start=TimestampType(), **{"class": StringType()}, reason=StringType(), n=LongType()))
+)
+BATCHES = StructType(
+    [
+        *BATCH,
+        *_fields(
+            batch_time=TimestampType(),
+            offsets=_OFFSETS,
+            rows_in=LongType(),
+            silver=LongType(),
+            quarantine=LongType(),
+            duplicates=LongType(),
+            held=LongType(),
+            late=LongType(),
+            verdict=StringType(),
+            seconds=DoubleType(),
+            facts=_FACTS,
+        ),
+    ]
+)
+
+
+def silver(contract: Contract) -> StructType:
+    """Columns of silver: the event, then when and where it arrived, then the batch that brought it."""
+    return StructType([*silver_schema(contract).fields, *_ARRIVAL, *POSITION, *BATCH])
+
+
+def held(contract: Contract) -> StructType:
+    """Columns of held: silver's, and the original bytes."""
+    return StructType([*silver(contract).fields, *_BYTES])
+
+
+def specs(spark: SparkSession, settings: Settings, contract: Contract) -> dict[str, TableSpec]:
+    """Every table of refine by name."""
+    sums = partial_sums(spark.createDataFrame([], silver(contract)), contract).schema
+    uri = lambda table: settings.table_uri(contract.product, table)  # noqa: E731
+    position = ("kafka_topic", "kafka_partition", "kafka_offset", "batch_id", "query_id")
+    event = (*position, "event_id", "event_type", "event_time", "arrived_at")
+    return {
+        "silver": TableSpec(uri("silver"), silver(contract), statistics=(*event, *contract.dimensions)),
+        "held": TableSpec(uri("held"), held(contract), statistics=event),
+        "quarantine": TableSpec(uri("quarantine"), QUARANTINE, statistics=(*event, "reason")),
+        "duplicates": TableSpec(uri("duplicates"), DUPLICATES, statistics=(*position, "event_id")),
+        "gold": TableSpec(
+            uri("gold"), StructType([*sums.fields, *BATCH]), statistics=("window_start", *contract.dimensions, "batch_id")
+        ),
+        "quality_results": TableSpec(uri("quality_results"), QUALITY_RESULTS),
+        "batches": TableSpec(uri("batches"), BATCHES, statistics=("query_id", "batch_id", "batch_time")),
+    }
