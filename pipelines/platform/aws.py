@@ -1,0 +1,84 @@
+"""Clients of the AWS API: LocalStack's session locally, boto3's own on AWS. Nothing else makes clients."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
+
+import boto3
+from botocore.config import Config
+from localstack_client.session import Session as LocalSession
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+    from types_boto3_ssm.client import SSMClient
+
+# What LocalStack accepts; S3A and delta-rs need the same pair. Not a secret.
+LOCAL_ACCESS_KEY = "test"
+LOCAL_SECRET_KEY = "test"  # noqa: S105
+
+# boto3's default session is shared by all threads, and making a client on it is not thread-safe.
+_making = threading.Lock()
+
+
+class Target(Protocol):
+    """The part of the settings that says which AWS is meant."""
+
+    @property
+    def env(self) -> str: ...
+    @property
+    def region(self) -> str: ...
+    @property
+    def endpoint_url(self) -> str | None: ...
+
+
+@overload
+def client(target: Target, service: Literal["s3"]) -> S3Client: ...
+@overload
+def client(target: Target, service: Literal["ssm"]) -> SSMClient: ...
+@overload
+def client(target: Target, service: str) -> Any: ...
+def client(target: Target, service: str) -> Any:
+    """A client of one AWS service. It is thread-safe and worth keeping: making one takes some 20 ms."""
+    if target.endpoint_url is None:
+        config = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=10, read_timeout=60)
+        with _making:
+            return boto3.client(service, region_name=target.region, config=config)  # type: ignore[call-overload]
+    config = Config(
+        retries={"mode": "standard", "max_attempts": 3},
+        connect_timeout=3,
+        read_timeout=60,
+        max_pool_connections=20,
+        # A proxy of the environment knows nothing of this machine's loopback.
+        proxies={},
+        s3={"addressing_style": "path"},
+    )
+    with _making:
+        return _local_session(target.endpoint_url, target.region).client(service, config=config)
+
+
+def _local_session(endpoint_url: str, region: str) -> LocalSession:
+    session = LocalSession(
+        aws_access_key_id=LOCAL_ACCESS_KEY,
+        aws_secret_access_key=LOCAL_SECRET_KEY,
+        aws_session_token=None,
+        region_name=region,
+        localstack_host=endpoint_url.split("://", 1)[1],
+    )
+    # AWS_ENDPOINT_URL and USE_SSL in the environment would outrank the settings.
+    session._service_endpoint_mapping = dict.fromkeys(session._service_endpoint_mapping, endpoint_url)
+    return session
+
+
+def delete_prefix(target: Target, bucket: str, prefix: str) -> int:
+    """Delete every object whose key begins with `prefix`; returns how many there were."""
+    s3 = client(target, "s3")
+    deleted = 0
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        keys = [{"Key": item["Key"]} for item in page.get("Contents", [])]
+        if keys:
+            answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})  # type: ignore[typeddict-item]
+            if failed := answer.get("Errors"):
+                raise OSError(f"s3://{bucket}/{failed[0].get('Key')} was not deleted: {failed[0].get('Message')}")
+            deleted += len(keys)
+    return deleted
