@@ -126,7 +126,7 @@ def names(folder: Path) -> list[str]:
 def load(folder: Path, name: str, overrides: Sequence[str] = ()) -> Scenario:
     """Read `scenarios/<name>.yaml` and apply `path=value` overrides.
 
-    A path starts inside every incident (`where.region=x`, `effects.0.rate=3`); a leading number picks one incident
+    A path starts inside every incident (`where.NAME=x`, `effects.0.rate=3`); a leading number picks one incident
     (`0.start=-2h`). Values are YAML; an empty one removes the key.
     """
     path = folder / "scenarios" / f"{name}.yaml"

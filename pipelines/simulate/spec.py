@@ -115,7 +115,7 @@ class Constant(FieldBase):
 
 
 class Member(FieldBase):
-    """A member of a population, e.g. a user."""
+    """A member of a population, e.g. a customer."""
 
     kind: Literal["member"]
     population: str

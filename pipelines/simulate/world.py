@@ -101,16 +101,16 @@ class World:
         seats: dict[str, Seats] = {}
         self._streams: list[Stream] = []
         for name, population in simulator.populations.items():
-            users = [
+            events = [
                 event
                 for event, found in simulator.events.items()
                 if any(isinstance(f, Member) and f.population == name for f in found.fields.values())
             ]
-            if not users:
+            if not events:
                 continue
-            probe = Stream(simulator, users[0], season, {}, effects, 0.0, late)
+            probe = Stream(simulator, events[0], season, {}, effects, 0.0, late)
             _, by_segment = probe.leaves.segment(population.dimensions)
-            daily = self.events_per_day * sum(shares[event] for event in users) / whole
+            daily = self.events_per_day * sum(shares[event] for event in events) / whole
             seats[name] = Seats(population, by_segment, daily, self.seed)
         for name, share in shares.items():
             per_ms = self.events_per_day / DAY_MS * share / whole
