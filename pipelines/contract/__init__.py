@@ -1,0 +1,20 @@
+"""What is watched: a product's events, metrics and checks, read from `contracts/<product>/` and refused when wrong.
+
+Owns the model and its compilation to columns and rules. Knows nothing of streams, tables or services.
+"""
+
+from pipelines.contract.load import load, load_all
+from pipelines.contract.model import Check, Condition, Contract, EventType, Field, Metric, Sensitivity, Version
+
+__all__ = [
+    "Check",
+    "Condition",
+    "Contract",
+    "EventType",
+    "Field",
+    "Metric",
+    "Sensitivity",
+    "Version",
+    "load",
+    "load_all",
+]
