@@ -111,7 +111,7 @@ class RefineBatch:
     ) -> None:
         stamp = {"batch_id": F.lit(batch_id).cast("bigint"), "query_id": F.lit(self._query_id)}
         rows = batch.where(~F.col("is_position")).withColumns(stamp)
-        accepted = rows.where("reason IS NULL")
+        accepted = rows.where("reject_reason IS NULL")
         again = batch_id in self._verdicts
 
         fresh, replayed = self._fresh_rows(accepted, counted)
@@ -144,9 +144,9 @@ class RefineBatch:
             },
         )
 
-        bad = rows.where("reason IS NOT NULL").unionByName(
+        bad = rows.where("reject_reason IS NOT NULL").unionByName(
             parts["rejected"].drop("decided").withColumns(
-                {"reason": F.lit("rejected"), "detail": F.lit("a person rejected the held batch it was in")}
+                {"reject_reason": F.lit("rejected"), "reject_detail": F.lit("a person rejected the held batch it was in")}
             )
         )
         quarantine_size = counted.quarantined + sizes["rejected"]
@@ -162,7 +162,9 @@ class RefineBatch:
                 twins_size = twins.count()
                 dropped = dropped.join(twins.select(_POSITION), _POSITION, "left_anti")
             duplicates = dropped.select(self._specs["duplicates"].schema.names)
-        quarantine = bad.select(self._specs["quarantine"].schema.names)
+        quarantine = bad.withColumnsRenamed({"reject_reason": "reason", "reject_detail": "detail"}).select(
+            self._specs["quarantine"].schema.names
+        )
         if twins is not None and twins_size:
             quarantine = quarantine.unionByName(twins.select(self._specs["quarantine"].schema.names))
         results = [self._result_row(each, batch_id, counted.batch_time) for each in verdict.results]
@@ -249,8 +251,8 @@ class RefineBatch:
             F.col("topic").alias("kafka_topic"),
             F.col("partition").alias("kafka_partition"),
             F.col("offset").alias("kafka_offset"),
-            "key",
-            "value",
+            F.col("key").alias("kafka_key"),
+            F.col("value").alias("kafka_value"),
         )
         bare = twins.select(*_POSITION, "event_id", "arrived_at", "batch_id", "query_id")
         return bare.join(records, _POSITION).withColumns(

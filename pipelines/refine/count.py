@@ -45,9 +45,9 @@ class Counted:
         for row in self.groups:
             if row["is_position"]:
                 continue
-            name = "quarantine" if row["reason"] is not None else accepted_as
-            keys = [(row["window_start"], name, row["reason"] or "")]
-            if row["reason"] is None and row["late"]:
+            name = "quarantine" if row["reject_reason"] is not None else accepted_as
+            keys = [(row["window_start"], name, row["reject_reason"] or "")]
+            if row["reject_reason"] is None and row["late"]:
                 keys.append((row["window_start"], "late", ""))
             for key in keys:
                 totals[key] = totals.get(key, 0) + row["n"]
@@ -61,12 +61,12 @@ def count(batch: DataFrame, contract: Contract) -> Counted:
     """Count a persisted batch of `transform` rows in one Spark job, which also fills its cache."""
     # An event time that a rule refused says nothing about when the event was; its arrival does.
     plausible = F.col("event_time").isNotNull() & (
-        F.col("reason").isNull() | ~F.col("reason").isin("future_event_time", "before_product")
+        F.col("reject_reason").isNull() | ~F.col("reject_reason").isin("future_event_time", "before_product")
     )
     timed = batch.withColumn("fact_time", F.when(plausible, F.col("event_time")).otherwise(F.col("arrived_at")))
     groups = (
         timed.withColumn("window_start", F.when(~F.col("is_position"), window_start("fact_time", contract)))
-        .groupBy("is_position", "reason", "late", "window_start", "kafka_topic", "kafka_partition")
+        .groupBy("is_position", "reject_reason", "late", "window_start", "kafka_topic", "kafka_partition")
         .agg(
             F.count(F.lit(1)).alias("n"),
             F.min("kafka_offset").alias("low"),
@@ -85,9 +85,9 @@ def count(batch: DataFrame, contract: Contract) -> Counted:
         batch_time=max((row["batch_time"] for row in groups), default=datetime.min),
         offsets=offsets,
         rows_in=sum(row["n"] for row in positions),
-        accepted=sum(row["n"] for row in rows if row["reason"] is None),
-        quarantined=sum(row["n"] for row in rows if row["reason"] is not None),
-        late=sum(row["n"] for row in rows if row["reason"] is None and row["late"]),
+        accepted=sum(row["n"] for row in rows if row["reject_reason"] is None),
+        quarantined=sum(row["n"] for row in rows if row["reject_reason"] is not None),
+        late=sum(row["n"] for row in rows if row["reject_reason"] is None and row["late"]),
         groups=tuple(groups),
     )
 

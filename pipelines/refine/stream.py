@@ -37,7 +37,7 @@ def transform(records: DataFrame, contract: Contract) -> DataFrame:
     rows = (
         classify(arrived, contract)
         .withColumn("batch_time", F.current_timestamp())
-        .withColumn("twin_key", F.when(F.col("reason").isNull() & F.col("event_id").isNotNull(), F.col("event_id")).otherwise(position))
+        .withColumn("twin_key", F.when(F.col("reject_reason").isNull() & F.col("event_id").isNotNull(), F.col("event_id")).otherwise(position))
         .withWatermark("batch_time", f"{int(contract.dedup_horizon.total_seconds())} seconds")
         .dropDuplicatesWithinWatermark(["twin_key"])
         .drop("twin_key")

@@ -31,7 +31,7 @@ def _fields(**columns: object) -> list[StructField]:
 POSITION = _fields(kafka_topic=StringType(), kafka_partition=IntegerType(), kafka_offset=LongType())
 BATCH = _fields(batch_id=LongType(), query_id=StringType())
 _ARRIVAL = _fields(late=BooleanType(), arrived_at=TimestampType())
-_BYTES = _fields(key=BinaryType(), value=BinaryType())
+_BYTES = _fields(kafka_key=BinaryType(), kafka_value=BinaryType())
 
 QUARANTINE = StructType(
     [
