@@ -69,43 +69,32 @@ def simulate(
     from pipelines import contract as contracts
     from pipelines.errors import UsageError
     from pipelines.simulate import labels as label_file
-    from pipelines.simulate import run, spec
+    from pipelines.simulate import run
     from pipelines.simulate import scenario as scenarios
     from pipelines.simulate.sinks import CountSink, FileSink, KafkaSink
-    from pipelines.simulate.world import World
 
-    contract = contracts.load(product)
-    folder = contract.folder
-    simulator = spec.load(folder)
     if (rate is not None or duration is not None) and not live:
         raise UsageError("--rate and --duration need --live", hint="add --live, or use --events and --days")
     if live and (from_ or to or until != "now" or events is not None):
         raise UsageError("--live takes no --from, --to, --until, --events", hint="use --rate and --duration")
+    contract = contracts.load(product)
     now = datetime.now(UTC)
     if live:
         start, end = now, now + _span(duration) if duration else None
-        per_day = rate * 86_400 if rate else None
     else:
         end = now if until == "now" else scenarios.parse_time(until)
         start = end - timedelta(days=days)
-        per_day = events / days if events else None
-    faults = simulator.faults.model_copy(
-        update={
-            name: value
-            for name, value in (("duplicates", duplicates), ("late", late), ("malformed", malformed))
-            if value is not None
-        }
-    )
-    world = World(
-        simulator,
+    faults = {"duplicates": duplicates, "late": late, "malformed": malformed}
+    world = run.world_of(
+        contract,
         seed,
-        scenarios.load(folder, scenario, set_ or ()),
+        scenario,
+        set_ or (),
         start=start,
         end=end,
-        events_per_day=per_day,
-        faults=faults,
-        limits=run.limits_of(contract),
-        seasonal=rate is None,
+        events=events,
+        rate=rate,
+        faults={name: share for name, share in faults.items() if share is not None},
     )
     sink: Sink
     if count:

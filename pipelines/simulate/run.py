@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,10 @@ import numpy as np
 from pipelines.errors import UsageError
 from pipelines.platform import kafka
 from pipelines.platform.settings import Settings
+from pipelines.simulate import scenario as scenarios
+from pipelines.simulate import spec
 from pipelines.simulate.malformed import Limits
+from pipelines.simulate.season import Season
 from pipelines.simulate.sinks import KafkaSink, Sink, backfill_mask
 from pipelines.simulate.world import Batch, World, now_ms
 
@@ -39,14 +43,45 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
-def limits_of(contract: Contract) -> Limits:
-    """What the contract accepts at most, for the events that are broken on purpose."""
-    return Limits(
-        allowed_lateness=contract.allowed_lateness,
-        future_tolerance=contract.future_tolerance,
-        born=contract.born,
-        max_event_bytes=contract.max_event_bytes,
-        max_depth=contract.max_depth,
+def world_of(
+    contract: Contract,
+    seed: int,
+    scenario: str = "none",
+    overrides: Sequence[str] = (),
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    events: int | None = None,
+    rate: float | None = None,
+    faults: Mapping[str, float] | None = None,
+) -> World:
+    """The world of a contract's `simulator.yaml`, with one of its scenarios; broken events go beyond its limits.
+
+    `events` is the number between `start` and `end`, about; `rate` is a steady number a second instead. `faults` are
+    shares (duplicates, late, malformed) other than those of the file.
+    """
+    folder = Path(contract.folder)
+    simulator = spec.load(folder)
+    per_day = rate * 86_400 if rate else None
+    if events is not None and start is not None and end is not None:
+        hours = np.arange(start.timestamp(), end.timestamp(), 600.0) * 1000
+        per_day = events / ((end - start) / timedelta(days=1)) / Season(simulator.seasonality).at(hours).mean()
+    return World(
+        simulator,
+        seed,
+        scenarios.load(folder, scenario, overrides),
+        start=start,
+        end=end,
+        events_per_day=per_day,
+        faults=simulator.faults.model_copy(update=dict(faults or {})),
+        limits=Limits(
+            allowed_lateness=contract.allowed_lateness,
+            future_tolerance=contract.future_tolerance,
+            born=contract.born,
+            max_event_bytes=contract.max_event_bytes,
+            max_depth=contract.max_depth,
+        ),
+        seasonal=rate is None,
     )
 
 
