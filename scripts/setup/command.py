@@ -6,6 +6,7 @@ import argparse
 import fcntl
 import hashlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -80,12 +81,14 @@ def parts(root: Path, tools: Path) -> list[Part]:
 
 
 def main(root: Path) -> int:
-    """Run the set-up for the checkout `root`; returns the exit code."""
+    """Run the set-up for the clone `root`; returns the exit code."""
     options = _arguments()
     tools = Path(os.environ.get("PULSEIQ_TOOLS") or root / ".pulseiq").expanduser().resolve()
     state = Path(os.environ.get("PULSEIQ_HOME") or root / ".pulseiq")
     os.environ["PULSEIQ_TOOLS"] = str(tools)
     started = time.monotonic()
+    # Ended by make or by a service manager: leave through the same door as Ctrl-C, which ends what was started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         machine.refuse_windows_drive(root)
         machine.require_memory(options.least_memory, state)
@@ -123,7 +126,7 @@ def _bring(root: Path, tools: Path) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            steps.say("another set-up of this checkout is running; waiting for it")
+            steps.say("another set-up of this clone is running; waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         todo = outstanding(parts(root, tools), root, tools)
         machine.require_disk(tools, DISK_FOR_ALL if any(part.size for part in todo) else DISK_WHEN_DONE)

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from setup import trust
 from setup.machine import SetupError
 from setup.steps import Steps
 
@@ -78,18 +79,8 @@ def resolve(root: Path, tools: Path, steps: Steps, total: int) -> dict[str, Path
         listing.unlink(missing_ok=True)
         cache.mkdir(parents=True, exist_ok=True)
         _drop_partial(cache)
-        command: list[str | Path] = [
-            java,
-            "-jar",
-            ivy,
-            "-ivy",
-            root / "ivy.xml",
-            "-cache",
-            cache,
-            "-confs",
-            configuration,
-        ]
-        command += ["-types", "jar", "bundle", "-cachepath", listing, "-warn"]
+        command: list[str | Path] = [java, *trust.java_options(cache), "-jar", ivy, "-ivy", root / "ivy.xml"]
+        command += ["-cache", cache, "-confs", configuration, "-types", "jar", "bundle", "-cachepath", listing, "-warn"]
         steps.run(f"getting the {configuration} jars", command, size=lambda: _size(cache), total=total)
         for path in listing.read_text(encoding="utf-8").strip().split(os.pathsep):
             found[f"{configuration}/{Path(path).name}"] = Path(path)

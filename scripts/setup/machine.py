@@ -19,7 +19,7 @@ class SetupError(Exception):
 
 
 def refuse_windows_drive(root: Path) -> None:
-    """Refuse a checkout on a drive that WSL mounts from Windows: no hard links, no modes, and a tenth of the speed."""
+    """Refuse a clone on a drive that WSL mounts from Windows: no hard links, no modes, and a tenth of the speed."""
     if re.match(r"/mnt/[a-zA-Z](/|$)", str(root)):
         raise SetupError(
             f"the clone is on a Windows drive ({root}), where file locks and permissions do not hold",

@@ -19,6 +19,9 @@ UV_AT_LEAST = (0, 5)
 def environment_for_uv(tools: Path, uv: Path) -> dict[str, str]:
     """uv must use the Python it is given, and leave nothing outside the tools folder where we brought it ourselves."""
     environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
+    # The machine's own certificates, under uv's newer and older name: behind a company's proxy no others work.
+    environment.setdefault("UV_SYSTEM_CERTS", "1")
+    environment.setdefault("UV_NATIVE_TLS", "1")
     environment.setdefault("UV_HTTP_TIMEOUT", "120")
     environment.pop("VIRTUAL_ENV", None)
     if uv.is_relative_to(tools):
@@ -80,7 +83,7 @@ def make_environment(name: str, root: Path, tools: Path, steps: Steps) -> None:
 
 
 def install_project(root: Path, tools: Path, steps: Steps) -> None:
-    """Install the checkout itself, editable, with the build tools of the lock."""
+    """Install the clone itself, editable, with the build tools of the lock."""
     uv = find_uv(root, tools, steps)
     python = tools / "envs" / "pipelines" / "bin" / "python"
     installing: list[str | Path] = [uv, "pip", "install", "--python", python, "--no-deps", "--no-build-isolation"]

@@ -24,6 +24,11 @@ LINE_EVERY_SECONDS = 10.0
 
 # First match wins: what the programs that are run here say, and what a person can do about it.
 REASONS = (
+    (
+        r"UnknownIssuer|CERTIFICATE_VERIFY_FAILED|PKIX path",
+        "the server's certificate is not trusted",
+        "add your proxy's certificate to the system's (sudo update-ca-certificates)",
+    ),
     (r"No space left on device|os error 28|Disk quota exceeded", "the disk is full", "free some room"),
     (
         r"dns error|name resolution|lookup address|Name or service not known|Host \S+ not found|UnknownHost"
@@ -33,9 +38,9 @@ REASONS = (
         "check the connection and proxy settings",
     ),
     (r"[Hh]ash mismatch|DO NOT MATCH THE HASHES", "a download is not what the lock names", "run it again"),
-    (r"[Pp]ermission denied", "a file cannot be written", "check who owns the checkout"),
+    (r"[Pp]ermission denied", "a file cannot be written", "check who owns the clone"),
 )
-WORTH_ANOTHER_TRY = REASONS[1][1]
+WORTH_ANOTHER_TRY = REASONS[2][1]
 
 
 class Steps:
