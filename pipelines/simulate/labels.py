@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipelines.errors import UsageError
 from pipelines.simulate.scenario import Scenario, resolve
 
 
@@ -72,5 +73,8 @@ def _rfc3339(moment: datetime) -> str:
 
 def write(labels: Iterable[Label], path: Path) -> None:
     """One JSON object per line; an empty file says that nothing was injected."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(label.to_json() + "\n" for label in labels), encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(label.to_json() + "\n" for label in labels), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}", hint="--labels another file") from None
