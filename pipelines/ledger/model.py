@@ -10,13 +10,13 @@ from typing import Any
 MEANING: Mapping[str, str] = {
     "missing": "in Kafka and refined, but in no table",
     "double": "in more than one table, or twice in one",
-    "misplaced": "in a table under a batch that did not read them, or a command that does not write there",
+    "misplaced": "in a table under a batch that did not read them",
     "unaccounted": "in a table, but no batch and no record in Kafka explains them",
-    "unlogged": "written by a command that command_log does not know",
+    "unlogged": "written by a command that is not in command_log: killed half way, run it again",
     "half decided": "held batches that a release or a rejection moved only in part",
     "missing in bronze": "in Kafka and behind bronze's end, but not in bronze",
     "double in bronze": "twice in bronze",
-    "counters": "the batch's own counters differ from what its tables hold",
+    "counters": "a batch's or a command's own counters differ from what the tables hold",
     "ranges": "offset ranges of batches that leave a gap, overlap, or reach beyond Kafka's end",
     "doubled events": "the same event_id twice in silver within the horizon that de-duplication promises",
 }

@@ -6,15 +6,16 @@ lists is complete in the other tables), Kafka's ends last (nothing read before c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.ledger.batches import CLASSES, COLUMNS, COMMAND_PREFIX, Batches
+from pipelines.ledger.batches import CLASSES, COLUMNS, Batches
 from pipelines.ledger.model import Finding, Ledger, PartitionEnds
 from pipelines.ledger.offsets import Axis, Partition, Positions, Span
 from pipelines.ledger.tally import EXAMPLES, EXTRA_COLUMNS, POSITION_COLUMNS, Tally
@@ -24,6 +25,7 @@ Read = Callable[[str, Sequence[str]], pa.Table]
 # First and one past the last offset of each partition that Kafka holds.
 Ends = Mapping[Partition, tuple[int, int]]
 
+COMMAND_COLUMNS = ("command_id", "command", "rows", "outcome")
 # The one table that a person's decision on held rows writes to.
 _WRITES_TO = {"release": "silver", "reject": "quarantine"}
 
@@ -50,26 +52,19 @@ def reconcile(product: str, read: Read, kafka: Callable[[], Ends], *, horizon: t
     for name in CLASSES:
         tally.add(name, read(name, (*POSITION_COLUMNS, *EXTRA_COLUMNS.get(name, ()))))
     doubled = twins(read("silver", ("event_id", "arrived_at")), horizon)
-    log = {each["command_id"]: each["command"] for each in read("command_log", ("command_id", "command")).to_pylist()}
+    log = {each["command_id"]: each for each in read("command_log", COMMAND_COLUMNS).to_pylist()}
     ends = {key: end for key, (_, end) in kafka().items()}
 
     lost, lost_count, in_flight = tally.strays(begins, ends)
-    logged = {command_id.removeprefix(COMMAND_PREFIX): command for command_id, command in log.items()}
-    astray = [
-        f"{logged[command_id]} {command_id} wrote to {table}"
-        for command_id, tables in sorted(tally.commands.items())
-        if (target := _WRITES_TO.get(logged.get(command_id, "")))
-        for table in sorted(tables - {target})
-    ]
     outcome = _states(tally)
     findings = [
         *outcome.findings,
-        _finding("misplaced", [*tally.misplaced, *astray], tally.misplaced_count + len(astray)),
+        _finding("misplaced", tally.misplaced, tally.misplaced_count),
         _finding("unaccounted", [*outcome.never_held, *lost], outcome.never_held_count + lost_count),
-        _finding("unlogged", sorted(tally.commands.keys() - logged.keys())),
+        _finding("unlogged", sorted(tally.commands.keys() - log.keys())),
         _finding("half decided", tally.half_decided()),
         *bronze_findings,
-        _finding("counters", list(batches.broken_counters(tally.per_batch))),
+        _finding("counters", [*batches.broken_counters(tally.per_batch), *_broken_commands(log, tally.commands)]),
         _finding("ranges", [*batches.broken_ranges(begins, ends), *_beyond("bronze", bronze_ends, ends)]),
         _finding("doubled events", doubled.within, doubled.within_count),
     ]
@@ -133,6 +128,18 @@ def _states(tally: Tally) -> _Outcome:
         never_held=[str(place) for place in tally.axis.places(np.flatnonzero(never_held)[:EXAMPLES])],
         never_held_count=int(np.count_nonzero(never_held)),
     )
+
+
+def _broken_commands(log: Mapping[str, Mapping[str, Any]], written: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """Releases and rejections that wrote other rows, or to another table, than `command_log` says."""
+    for command_id, entry in sorted(log.items()):
+        target = _WRITES_TO.get(entry["command"])
+        if target is None or entry["outcome"] != "done":
+            continue
+        found = dict(written.get(command_id, {}))
+        if found != {target: entry["rows"]}:
+            tables = ", ".join(f"{name} {rows}" for name, rows in sorted(found.items())) or "nothing"
+            yield f"{command_id}: {entry['rows']} rows to {target} by its log, the tables hold {tables}"
 
 
 def _bronze(table: pa.Table, begins: Mapping[Partition, int]) -> tuple[dict[Partition, int], list[Finding]]:

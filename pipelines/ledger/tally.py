@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipelines.ledger.batches import COMMAND_PREFIX, NO_BATCH, Batches, count_streamed, is_command
+from pipelines.ledger.batches import NO_BATCH, Batches, count_streamed, is_command
 from pipelines.ledger.offsets import OUTSIDE, Axis, IntArray, Partition, Place, Positions
 
 EXAMPLES = 5
@@ -35,8 +35,8 @@ class Tally:
     misplaced: list[str] = field(default_factory=list)
     misplaced_count: int = 0
     stray: list[pd.DataFrame] = field(default_factory=list)
-    # Tables that each command wrote to.
-    commands: dict[str, set[str]] = field(default_factory=dict)
+    # Rows per table that each command wrote.
+    commands: dict[str, dict[str, int]] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
     late: int = 0
     redriven: int = 0
@@ -52,8 +52,8 @@ class Tally:
         inside = slots != OUTSIDE
         self.streamed[name] = self.axis.count(slots[~commanded])
         self.commanded[name] = self.axis.count(slots[commanded])
-        for command in pc.unique(table["query_id"].filter(pa.array(commanded))).to_pylist():
-            self.commands.setdefault(command.removeprefix(COMMAND_PREFIX), set()).add(name)
+        for each in pc.value_counts(table["query_id"].filter(pa.array(commanded))).to_pylist():
+            self.commands.setdefault(each["values"], {})[name] = each["counts"]
 
         numbers = self.batches.numbers(table)
         self.per_batch[name] = count_streamed(self.batches, numbers[~commanded])

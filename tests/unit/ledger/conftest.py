@@ -36,7 +36,9 @@ SCHEMAS = {
             *[(n, pa.int64()) for n in ("rows_in", "silver", "quarantine", "duplicates", "held")],
         ]
     ),
-    "command_log": pa.schema([("command_id", pa.string()), ("command", pa.string())]),
+    "command_log": pa.schema(
+        [("command_id", pa.string()), ("command", pa.string()), ("rows", pa.int64()), ("outcome", pa.string())]
+    ),
 }
 # Batches 1, 2 and 3 are held; what commands did with the first two of them.
 DECIDED = {1: ("silver", "c1"), 2: ("quarantine", "c2")}
@@ -88,8 +90,14 @@ def lake(seed: int, *, partitions: int = 2, batches: int = 5, most: int = 12) ->
             moved = row(target, held["kafka_topic"], held["kafka_partition"], held["kafka_offset"], held["batch_id"])
             made.tables[target].append({**moved, "query_id": f"command:{command}"})
     made.tables["command_log"] = [
-        {"command_id": "c1", "command": "release"},
-        {"command_id": "c2", "command": "reject"},
+        {
+            "command_id": f"command:{command}",
+            "command": {"silver": "release", "quarantine": "reject"}[target],
+            "rows": sum(r["batch_id"] == batch for r in made.tables["held"]),
+            "outcome": "done",
+        }
+        for batch, (target, command) in DECIDED.items()
+        if any(r["batch_id"] == batch for r in made.tables["held"])
     ]
     for key, end in at.items():
         waiting = int(rng.integers(0, 5))
