@@ -68,8 +68,8 @@ def _compile(folder: Path) -> Contract:
     if not isinstance(envelope, dict):
         raise ContractError(f"{file}: envelope: missing", hint="see contracts/shop/product.yaml")
     sources = {**envelope, **_mapping(file, product, "dimensions")}
-    mapped = {each["path"] if isinstance(each, dict) and "path" in each else each for each in sources.values()}
-    mapped = {each for each in mapped if isinstance(each, str)}
+    paths = [each.get("path") if isinstance(each, dict) else each for each in sources.values()]
+    mapped = {each for each in paths if isinstance(each, str)}
     events = {
         name: _event(file, folder, name, each, mapped) for name, each in _mapping(file, product, "events").items()
     }

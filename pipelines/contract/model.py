@@ -206,7 +206,10 @@ class Sensitivity(Frozen):
 
 
 class Contract(Frozen):
-    """A product: where its events come from, what they are, what is measured, and what must hold."""
+    """A product: where its events come from, what they are, what is measured, and what must hold.
+
+    `files` is the form of files that `pulseiq ingest` takes: one JSON event a line, or an access log.
+    """
 
     product: Name
     title: str
@@ -226,6 +229,7 @@ class Contract(Frozen):
     checks: tuple[Check, ...]
     sensitivity: Sensitivity
     folder: str
+    files: Literal["ndjson", "combined"] = "ndjson"
 
     @property
     def dimensions(self) -> tuple[str, ...]:
