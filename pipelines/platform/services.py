@@ -1,0 +1,231 @@
+"""`up`, `down` and `status` of the local services: Kafka, LocalStack, and what Terraform puts into LocalStack."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psutil
+
+from pipelines.errors import ServiceError
+from pipelines.platform import broker, kafka, localstack, process, provision
+from pipelines.platform import settings as configuration
+from pipelines.platform.process import Program
+from pipelines.platform.settings import Endpoints, Settings
+
+Echo = Callable[[str], object]
+
+_START_SECONDS = 60.0
+_LOCK_SECONDS = 300.0
+_GRACE_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """One service as it is now. `memory_mb` is resident, over all its processes."""
+
+    name: str
+    title: str
+    address: str
+    state: str  # "healthy", "not answering", "down"
+    pid: int | None = None
+    detail: str = ""
+    seconds: float | None = None
+    memory_mb: int | None = None
+
+
+@dataclass(frozen=True)
+class Status:
+    """All services; `provisioned` is in words, None when LocalStack holds what it must."""
+
+    services: tuple[ServiceState, ...]
+    unprovisioned: str | None
+
+    @property
+    def healthy(self) -> bool:
+        """Whether everything that a run needs is there."""
+        return self.unprovisioned is None and all(service.state == "healthy" for service in self.services)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "services": [asdict(service) for service in self.services], "healthy": self.healthy}
+
+
+def programs(known: Endpoints) -> tuple[Program, ...]:
+    """The local services, in the order they are shown."""
+    return broker.program(known), localstack.program(known)
+
+
+def up(echo: Echo = print, *, rebuild: Callable[[Settings, Echo], object] | None = None) -> Settings:
+    """Start what does not run, apply Terraform where LocalStack needs it, and wait until all of it answers.
+
+    Safe to call again and from several processes at once.
+
+    Args:
+        echo: called with one line for each thing done.
+        rebuild: fills the lake from Kafka; called when LocalStack came up empty and Kafka still has records. Without
+            it the lake stays empty, and the next call that has one catches up.
+
+    Raises:
+        ServiceError: a port is taken, a service does not start, Terraform failed.
+    """
+    known = configuration.local_endpoints()
+    due = known.home / "run" / "rebuild-due"
+    with _alone(known, echo):
+        _start(programs(known), echo)
+        why = provision.reason(known)
+        if why is None:
+            echo("Terraform: nothing to do")
+        else:
+            began = time.monotonic()
+            echo(f"Terraform: {why}, applying {provision.STACK.relative_to(configuration.PROJECT_ROOT)}")
+            if provision.came_up_empty(known):
+                due.touch()
+            provision.apply(known, echo)
+            echo(f"Terraform: applied in {time.monotonic() - began:.1f} s")
+    settings = configuration.load()
+    if due.exists() and rebuild is not None:
+        _rebuild(settings, rebuild, echo)
+        due.unlink(missing_ok=True)
+    return settings
+
+
+def down(echo: Echo = print) -> None:
+    """End every process of the services; Kafka's records stay, what LocalStack holds is gone."""
+    known = configuration.local_endpoints()
+    with _alone(known, echo):
+        for program in reversed(programs(known)):
+            began = time.monotonic()
+            if process.stop(program, _GRACE_SECONDS):
+                echo(f"{program.title}: ended in {time.monotonic() - began:.1f} s")
+            else:
+                echo(f"{program.title}: was not running")
+
+
+def status() -> Status:
+    """What runs, and whether it answers."""
+    known = configuration.local_endpoints()
+    states = tuple(_state(program) for program in programs(known))
+    emulator = states[-1]
+    why = provision.reason(known) if emulator.state == "healthy" else "LocalStack does not answer"
+    return Status(states, why)
+
+
+def _start(wanted: tuple[Program, ...], echo: Echo) -> None:
+    """Start what is missing, all at once, and wait for all of it."""
+    began = time.monotonic()
+    running: dict[str, psutil.Process] = {}
+    started = set()
+    for program in wanted:
+        found = process.find(program)
+        if found is not None and _deaf(program):
+            echo(f"{program.title}: pid {found.pid} runs but does not answer; starting it anew")
+            process.stop(program, _GRACE_SECONDS)
+            found = None
+        if found is None:
+            process.refuse_taken_port(program)
+    for program in wanted:
+        found = process.find(program)
+        if found is None:
+            found = process.start(program)
+            started.add(program.name)
+        running[program.name] = found
+    waiting = list(wanted)
+    while waiting:
+        for program in list(waiting):
+            answer = program.probe()
+            leader = running[program.name]
+            if answer is not None:
+                waiting.remove(program)
+                word = f"started in {time.monotonic() - began:.1f} s" if program.name in started else "already runs"
+                echo(f"{program.title}: {word}, {process.LOOPBACK}:{program.port}, pid {leader.pid}")
+            elif not process.alive(leader):
+                raise ServiceError(
+                    f"{program.title} ended at its start: {process.last_lines(program)}",
+                    hint=f"read {program.log_file}",
+                )
+            elif time.monotonic() - began > _START_SECONDS:
+                raise ServiceError(
+                    f"{program.title} (pid {leader.pid}) does not answer after {_START_SECONDS:.0f} s",
+                    hint=f"read {program.log_file}, then pulseiq down",
+                )
+        if waiting:
+            time.sleep(0.1)
+
+
+def _deaf(program: Program) -> bool:
+    """Whether a running program does not answer, though it had the time to."""
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while time.monotonic() < deadline:
+        if program.probe() is not None:
+            return False
+        if process.find(program) is None:
+            return True
+        time.sleep(0.2)
+    return True
+
+
+def _state(program: Program) -> ServiceState:
+    address = f"{process.LOOPBACK}:{program.port}"
+    found = process.find(program)
+    if found is None:
+        return ServiceState(program.name, program.title, address, "down")
+    answer = program.probe()
+    members = process.members(program)
+    return ServiceState(
+        name=program.name,
+        title=program.title,
+        address=address,
+        state="healthy" if answer is not None else "not answering",
+        pid=found.pid,
+        detail=answer or f"see {program.log_file}",
+        seconds=round(time.time() - found.create_time(), 1),
+        memory_mb=round(sum(process.memory(member) for member in members) / 2**20),
+    )
+
+
+def _rebuild(settings: Settings, rebuild: Callable[[Settings, Echo], object], echo: Echo) -> None:
+    records = sum(
+        end - kafka.beginning_offsets(settings, topic).get(partition, 0)
+        for topic in kafka.topics(settings)
+        if not topic.startswith("__")
+        for partition, end in kafka.end_offsets(settings, topic).items()
+    )
+    if records:
+        echo(f"lake: LocalStack came up empty and Kafka has {records:,} records; rebuilding from them")
+        rebuild(settings, echo)
+
+
+@contextmanager
+def _alone(known: Endpoints, echo: Echo) -> Iterator[None]:
+    """One `up` or `down` at a time; the others wait, and say for whom."""
+    file = known.home / "run" / "services.lock"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + _LOCK_SECONDS
+    said = False
+    with file.open("a+") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                lock.seek(0)
+                holder = lock.read().strip() or "unknown"
+                if time.monotonic() > deadline:
+                    raise ServiceError(
+                        f"another `pulseiq up` or `down` (pid {holder}) is at work since {_LOCK_SECONDS:.0f} s",
+                        hint="wait for it, or end it",
+                    ) from None
+                if not said:
+                    echo(f"waiting for another `pulseiq up` or `down` (pid {holder})")
+                    said = True
+                time.sleep(0.2)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
