@@ -20,7 +20,7 @@ from pipelines.contract import Check, Condition
 from quality import limits
 from quality.limits import Estimate
 
-# Statistics that a sample distorts: these need every row of the batch when the gate is given only some.
+# Properties of the very rows of a batch, without sampling error: nothing is gained by rows of another batch.
 EXACT_STATISTICS = frozenset({"min", "max", "unique_share"})
 
 
@@ -52,7 +52,10 @@ def strata(check: Check, rows: pd.DataFrame, predecessors: pd.DataFrame, *, borr
         predecessors: rows of earlier batches, oldest first.
         borrow_to: a batch with fewer rows than this is filled up to it with the newest predecessors.
     """
-    together = pd.concat([predecessors, rows], ignore_index=True) if len(predecessors) else rows.reset_index(drop=True)
+    if check.statistic in EXACT_STATISTICS or not len(predecessors):
+        together = rows.reset_index(drop=True)
+    else:
+        together = pd.concat([predecessors, rows], ignore_index=True)
     own = len(together) - len(rows)
     first = len(together) - min(max(len(rows), borrow_to), len(together))
     chosen = selected(check.where, together)

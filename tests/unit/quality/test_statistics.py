@@ -108,3 +108,11 @@ def test_a_small_batch_is_filled_up_with_its_predecessors() -> None:
     (found,) = judged(check("mean"), pd.DataFrame({"x": [1.0, 3.0]}), before, borrow_to=4)
     assert found.estimate.value == 6.0
     assert found.borrowed == 2
+
+
+@pytest.mark.parametrize("statistic", ["min", "max", "unique_share"])
+def test_what_is_exact_is_judged_on_the_batchs_own_rows(statistic: str) -> None:
+    rows = pd.DataFrame({"x": [4.0, 5.0]})
+    (found,) = judged(check(statistic), rows, pd.DataFrame({"x": [4.0, 99.0, -99.0]}), borrow_to=200)
+    assert found.estimate.value == {"min": 4.0, "max": 5.0, "unique_share": 1.0}[statistic]
+    assert found.borrowed == 0
