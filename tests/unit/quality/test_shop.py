@@ -20,7 +20,7 @@ SHOP = Path(contracts.__file__).parents[2] / "contracts" / "shop"
 
 
 def accepted(seed: int, scenario: str, minutes: int, events_per_day: float) -> pd.DataFrame:
-    """Silver's event columns of the last minutes before END, in the order of sending; what row rules reject is left out."""
+    """Event columns of silver for the last minutes before END, without what the row rules reject."""
     start = END - timedelta(days=1)
     sound = Faults(duplicates=0, late=0, malformed=0)
     world = World(SHOP, seed, scenario, start=start, end=END, events_per_day=events_per_day, faults=sound)
