@@ -29,7 +29,7 @@ GO_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def project_root() -> Path:
-    """The checkout: the folder that holds `pipelines/`, `terraform/` and `contracts/`."""
+    """The clone: the folder that holds `pipelines/`, `terraform/` and `contracts/`."""
     return Path(__file__).resolve().parents[2]
 
 

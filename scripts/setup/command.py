@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import fcntl
 import hashlib
+import json
 import os
 import signal
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +30,7 @@ class Part:
 
     name: str
     size: str
-    inputs: tuple[Path, ...]
+    inputs: tuple[Path | bytes, ...]
     there: Callable[[], bool]
     make: Callable[[Steps], None]
 
@@ -50,7 +52,7 @@ def parts(root: Path, tools: Path) -> list[Part]:
         Part(
             "project",
             "",
-            (locks / "pipelines.txt", root / "pyproject.toml"),
+            (locks / "pipelines.txt", _packaging(root)),
             lambda: (bin_folder / "pulseiq").exists(),
             lambda steps: python.install_project(root, tools, steps),
         ),
@@ -152,9 +154,16 @@ def _stamp(part: Part, tools: Path) -> str:
 def _digest(part: Part, root: Path) -> str:
     """Of the inputs, of the Python that the environments are for, and of the place: environments cannot be moved."""
     digest = hashlib.sha256(f"{sys.version_info[:2]} {root}".encode())
-    for path in part.inputs:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for given in part.inputs:
+        content = given if isinstance(given, bytes) else given.name.encode() + b"\0" + given.read_bytes()
+        digest.update(content + b"\0")
     return digest.hexdigest()
+
+
+def _packaging(root: Path) -> bytes:
+    """What of pyproject.toml an installation depends on; the settings of linters are not among it."""
+    content = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    return json.dumps([content["build-system"], content["project"], content["tool"].get("hatch")]).encode()
 
 
 def _arguments() -> argparse.Namespace:
