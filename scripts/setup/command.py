@@ -135,7 +135,7 @@ def _bring(root: Path, tools: Path) -> None:
         announced = [part.size for part in todo if part.size]
         if announced:
             steps.say(f"to {tools} goes, where no cache has it yet:")
-            for line in announced:
+            for line in (*announced, "at the first start Terraform's AWS provider: 150 MB, if no local mirror has it"):
                 steps.say(f"  {line}")
         for part in todo:
             part.make(steps)

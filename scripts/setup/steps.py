@@ -21,6 +21,8 @@ from setup.machine import SetupError
 ATTEMPTS = 3
 STALLED_SECONDS = 240.0
 LINE_EVERY_SECONDS = 10.0
+# Lines of uv that are worth showing while it works.
+TELLING = ("Resolved", "Downloading", "Downloaded", "Building", "Built", "Prepared", "Installed")
 
 # First match wins: what the programs that are run here say, and what a person can do about it.
 REASONS = (
@@ -137,7 +139,8 @@ class Steps:
         if size is not None:
             news = f"{size / 1e6:,.0f} of {total / 1e6:,.0f} MB"
         else:
-            news = next((line.strip() for line in reversed(output) if line.strip()), "working")[:80]
+            told = (line.strip() for line in reversed(output))
+            news = next((line[:80] for line in told if line.startswith(TELLING)), "working")
         text = f"setup:   {news}, {seconds:.0f} s"
         print(f"\r\033[K{text}" if self._terminal else text, end="" if self._terminal else "\n", flush=True)
 
