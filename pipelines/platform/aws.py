@@ -20,6 +20,9 @@ LOCAL_SECRET_KEY = "test"  # noqa: S105
 # boto3's default session is shared by all threads, and making a client on it is not thread-safe.
 _making = threading.Lock()
 
+# As many keys as one call of DeleteObjects takes.
+_PAGE = 1000
+
 
 class Target(Protocol):
     """The part of the settings that says which AWS is meant."""
@@ -74,7 +77,10 @@ def delete_prefix(target: Target, bucket: str, prefix: str) -> int:
     """Delete every object whose key begins with `prefix`; returns how many there were."""
     s3 = client(target, "s3")
     deleted = 0
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": _PAGE}
+    )
+    for page in pages:
         keys = [{"Key": item["Key"]} for item in page.get("Contents", [])]
         if keys:
             answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})  # type: ignore[typeddict-item]

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import ServiceError, SetupError
+from pipelines.platform import kafka
+from pipelines.platform.settings import Settings
+
+LOCAL = Settings("local", Path(), "eu-central-1", "http://127.0.0.1:1", "127.0.0.1:1", "lake", "art", "rep", "key")
+AWS = Settings("aws", Path(), "eu-west-1", None, "b-1.example:9098", "lake", "art", "rep", "key")
+
+
+@dataclass(frozen=True)
+class Shop:
+    topic: str = "shop.events"
+    redrive_topic: str = "shop.redrive"
+    decisions_topic: str = "shop.decisions"
+
+
+def test_both_client_families_go_to_the_same_brokers() -> None:
+    assert kafka.client_config(LOCAL)["bootstrap.servers"] == "127.0.0.1:1"
+    assert kafka.spark_options(LOCAL)["kafka.bootstrap.servers"] == "127.0.0.1:1"
+
+
+def test_every_option_for_spark_has_its_prefix() -> None:
+    for settings in (LOCAL, AWS):
+        assert all(key.startswith("kafka.") for key in kafka.spark_options(settings))
+
+
+def test_msk_is_entered_by_iam_and_never_in_the_clear() -> None:
+    options = kafka.spark_options(AWS)
+    assert options["kafka.security.protocol"] == "SASL_SSL"
+    assert options["kafka.sasl.mechanism"] == "AWS_MSK_IAM"
+    assert "kafka.security.protocol" not in kafka.spark_options(LOCAL)
+
+
+def test_a_missing_signer_for_msk_is_a_missing_tool() -> None:
+    with pytest.raises(SetupError, match="aws-msk-iam-sasl-signer-python"):
+        kafka.client_config(AWS)
+
+
+@pytest.mark.parametrize("settings", [LOCAL, AWS])
+def test_no_topic_trusts_the_producers_clock(settings: Settings) -> None:
+    for spec in kafka.specs(settings, Shop()):
+        assert spec.config["message.timestamp.type"] == "LogAppendTime"
+        assert int(spec.config["max.message.bytes"]) == 10 * 1024 * 1024
+
+
+def test_decisions_are_kept_for_ever_everywhere_and_events_where_kafka_is_all_there_is() -> None:
+    local = {spec.name: spec for spec in kafka.specs(LOCAL, Shop(), partitions=6)}
+    cloud = {spec.name: spec for spec in kafka.specs(AWS, Shop())}
+    assert {name: spec.config["retention.ms"] for name, spec in local.items()} == {
+        "shop.events": "-1",
+        "shop.redrive": "-1",
+        "shop.decisions": "-1",
+    }
+    assert cloud["shop.decisions"].config["retention.ms"] == "-1"
+    assert int(cloud["shop.events"].config["retention.ms"]) > 0
+    assert {name: spec.partitions for name, spec in local.items()} == {
+        "shop.events": 6,
+        "shop.redrive": 6,
+        "shop.decisions": 1,
+    }
+
+
+def test_a_broker_that_does_not_answer_is_named_with_the_next_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka, "_TIMEOUT_SECONDS", 0.5)
+    with pytest.raises(ServiceError, match=r"127\.0\.0\.1:1") as caught:
+        kafka.topics(LOCAL)
+    assert caught.value.hint == "pulseiq up"

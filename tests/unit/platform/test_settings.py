@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from pipelines.errors import ServiceError, UsageError
+from pipelines.platform import settings
+
+VALUES = {
+    "lake_bucket": "example-lake",
+    "artifacts_bucket": "example-artifacts",
+    "reports_bucket": "example-reports",
+    "kms_key_arn": "arn:aws:kms:eu-west-1:123456789012:key/1",
+    "bootstrap_servers": "b-1.example:9098,b-2.example:9098",
+}
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("PULSEIQ_", "AWS_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """AWS in memory, chosen the way a user chooses it."""
+    for name, value in {
+        "PULSEIQ_ENV": "aws",
+        "AWS_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        yield
+
+
+def put(values: dict[str, str]) -> None:
+    ssm = boto3.client("ssm", region_name="eu-west-1")
+    for name, value in values.items():
+        ssm.put_parameter(Name=f"/pulseiq/aws/{name}", Value=value, Type="String")
+
+
+@pytest.mark.usefixtures("aws")
+def test_the_manifest_in_ssm_is_what_settings_say() -> None:
+    put(VALUES)
+    loaded = settings.load()
+    assert {name: getattr(loaded, name) for name in VALUES} == VALUES
+    assert (loaded.env, loaded.region, loaded.endpoint_url) == ("aws", "eu-west-1", None)
+    assert loaded.table_uri("shop", "silver") == "s3://example-lake/shop/silver"
+    assert loaded.checkpoint_uri("shop", "refine") == "s3://example-lake/_checkpoints/shop/refine"
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_missing_parameter_is_named() -> None:
+    put({name: value for name, value in VALUES.items() if name != "kms_key_arn"})
+    with pytest.raises(ServiceError, match="/pulseiq/aws/kms_key_arn") as caught:
+        settings.load()
+    assert "lake_bucket" not in caught.value.what
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "PULSEIQ_AWS_PORT"])
+def test_aws_refuses_a_forgotten_local_endpoint(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    put(VALUES)
+    monkeypatch.setenv(variable, "4566")
+    with pytest.raises(UsageError, match=variable):
+        settings.load()
+
+
+def test_aws_asks_for_a_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULSEIQ_ENV", "aws")
+    with pytest.raises(UsageError, match="region"):
+        settings.endpoints()
+
+
+def test_local_addresses_follow_the_ports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert settings.endpoints().bootstrap_servers == "127.0.0.1:9092"
+    assert settings.endpoints().home == settings.PROJECT_ROOT / ".pulseiq"
+    monkeypatch.setenv("PULSEIQ_KAFKA_PORT", "19092")
+    monkeypatch.setenv("PULSEIQ_AWS_PORT", "14566")
+    monkeypatch.setenv("PULSEIQ_HOME", str(tmp_path))
+    known = settings.local_endpoints()
+    assert (known.bootstrap_servers, known.endpoint_url) == ("127.0.0.1:19092", "http://127.0.0.1:14566")
+    assert known.home == tmp_path
+
+
+def test_the_users_aws_region_does_not_move_the_local_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = settings.endpoints().region
+    monkeypatch.setenv("AWS_REGION", "ap-south-1")
+    assert settings.endpoints().region == before
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "kafka", "9092 "])
+def test_a_port_that_is_none_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("PULSEIQ_KAFKA_PORT", text)
+    with pytest.raises(UsageError, match="PULSEIQ_KAFKA_PORT"):
+        settings.endpoints()
+
+
+def test_an_unknown_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULSEIQ_ENV", "staging")
+    with pytest.raises(UsageError, match="staging"):
+        settings.endpoints()
+
+
+@pytest.mark.usefixtures("aws")
+def test_local_commands_refuse_aws() -> None:
+    with pytest.raises(UsageError, match="no local services"):
+        settings.local_endpoints()
+
+
+def test_without_localstack_the_next_command_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULSEIQ_AWS_PORT", "1")
+    with pytest.raises(ServiceError, match=r"127\.0\.0\.1:1") as caught:
+        settings.load()
+    assert caught.value.hint == "pulseiq up"
