@@ -87,9 +87,7 @@ class Steps:
         total: int,
     ) -> tuple[str, int]:
         """One attempt: what the program printed and its exit code, above 0 also where it was ended as stalled."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("a", encoding="utf-8") as log:
-            log.write(f"\n$ {' '.join(map(str, arguments))}\n")
+        self._write(f"\n$ {' '.join(map(str, arguments))}\n")
         started = time.monotonic()
         process = subprocess.Popen(
             [str(argument) for argument in arguments],
@@ -130,10 +128,16 @@ class Steps:
         return "".join(output) + ("\nstalled" if stalled else ""), process.returncode
 
     def _collect(self, process: subprocess.Popen[str], output: list[str]) -> None:
-        with self.log.open("a", encoding="utf-8") as log:
-            for line in process.stdout or ():
-                output.append(line)
-                log.write(line)
+        for line in process.stdout or ():
+            output.append(line)
+            self._write(line)
+
+    def _write(self, text: str) -> None:
+        """Append to the log; a disk too full for it must not hide that from the person."""
+        with contextlib.suppress(OSError):
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            with self.log.open("a", encoding="utf-8") as log:
+                log.write(text)
 
     def _progress(self, seconds: float, size: int | None, total: int, output: Sequence[str]) -> None:
         if size is not None:
