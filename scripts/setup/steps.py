@@ -48,14 +48,15 @@ WORTH_ANOTHER_TRY = REASONS[2][1]
 class Steps:
     """Says what is going on, and keeps what the programs print in a log."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, name: str = "setup") -> None:
         self.log = log
+        self._name = name
         self._terminal = sys.stdout.isatty()
 
     def say(self, text: str) -> None:
         """Print one line."""
         clear = "\r\033[K" if self._terminal else ""
-        print(f"{clear}setup: {text}", flush=True)
+        print(f"{clear}{self._name}: {text}", flush=True)
 
     def run(
         self,
@@ -145,7 +146,7 @@ class Steps:
         else:
             told = (line.strip() for line in reversed(output))
             news = next((line[:80] for line in told if line.startswith(TELLING)), "working")
-        text = f"setup:   {news}, {seconds:.0f} s"
+        text = f"{self._name}:   {news}, {seconds:.0f} s"
         print(f"\r\033[K{text}" if self._terminal else text, end="" if self._terminal else "\n", flush=True)
 
 
