@@ -19,7 +19,7 @@ from quality.memory import Memory
 from quality.statistics import Stratum, strata
 from quality.suites import statistics as statistics_suite
 from quality.suites.rows import RowCheck, row_checks
-from quality.verdict import CheckResult, Verdict, conclude
+from quality.verdict import NOTHING_WRONG, CheckResult, Verdict, conclude
 
 # A batch below this never holds alone: it is judged together with the batches before it.
 JOINT_ROWS = 200
@@ -112,7 +112,7 @@ def _row_result(check: RowCheck, judged: Judged, rows: int) -> CheckResult:
         severity="critical",
         success=judged.success,
         errored=judged.error is not None,
-        observed=judged.error or ("none is wrong" if judged.success else check.observed(judged.result)),
+        observed=judged.error or (NOTHING_WRONG if judged.success else check.observed(judged.result)),
         expected=check.expected,
         rows=rows,
         why="every row rule of the contract has passed these rows: the rules and the contract disagree",

@@ -37,9 +37,9 @@ class Stratum:
         where = ", ".join(f"{name}={value}" for name, value in self.labels.items()) or "all rows"
         borrowed = f", {self.borrowed} of them from earlier batches" if self.borrowed else ""
         found = self.estimate
-        text = f"{where}: {found.value:.6g} ({found.rows} rows{borrowed}"
+        text = f"{where}: {found.value:.5g} ({found.rows} rows{borrowed}"
         if found.lower != found.upper:
-            text += f"; true value between {found.lower:.6g} and {found.upper:.6g}"
+            text += f"; true value between {found.lower:.3g} and {found.upper:.3g}"
         return text + ")"
 
 

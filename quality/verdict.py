@@ -9,6 +9,9 @@ from typing import Any, Literal
 Outcome = Literal["promote", "warn", "hold"]
 Severity = Literal["critical", "warning"]
 
+# What a check on single rows observes when it passes.
+NOTHING_WRONG = "none is wrong"
+
 
 @dataclass(frozen=True)
 class CheckResult:

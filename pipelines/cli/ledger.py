@@ -70,18 +70,23 @@ def print_ledger(found: Ledger, console: Console) -> None:
     for each in found.partitions:
         numbers = (each.begin, each.refine, each.bronze, each.kafka)
         ends.add_row(f"{each.topic} {each.partition}", *(f"{number:,}" for number in numbers))
-    console.print(ends)
+    if found.partitions:
+        console.print(ends)
+    else:
+        console.print("Kafka has no topic of it and no batch has been recorded: `pulseiq up`", markup=False)
 
     if found.waiting or found.in_flight:
         console.print(f"{found.waiting:,} records wait in Kafka, {found.in_flight:,} rows are being written")
     if found.late_twins:
         console.print(f"{found.late_twins:,} events came again after the horizon:", highlight=False)
         for example in found.late_twin_examples:
-            console.print(f"    {example}", highlight=False, markup=False)
+            console.print(f"    {example}", highlight=False, markup=False, soft_wrap=True)
     for finding in found.findings:
-        console.print(f"[bold red]{finding.kind}[/]: {finding.count:,}, {finding.meaning}", highlight=False)
+        console.print(
+            f"[bold red]{finding.kind}[/]: {finding.count:,}, {finding.meaning}", highlight=False, soft_wrap=True
+        )
         for example in finding.examples:
-            console.print(f"    {example}", highlight=False, markup=False)
+            console.print(f"    {example}", highlight=False, markup=False, soft_wrap=True)
     if found.balances:
         console.print(f"[bold green]balances[/]: every one of {found.events:,} events has one place")
     else:

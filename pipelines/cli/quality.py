@@ -109,6 +109,8 @@ def print_batch(product: str, batch: HeldBatch, console: Console) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from quality.verdict import NOTHING_WRONG
+
     console.print(f"[bold]batch {batch.batch_id}[/] of {escape(product)}: {batch.state}, {batch.rows:,} rows")
     console.print(f"time     {batch.batch_time:%Y-%m-%d %H:%M:%S} UTC, query {batch.query_id}", highlight=False)
     for offsets in batch.offsets:
@@ -118,14 +120,18 @@ def print_batch(product: str, batch: HeldBatch, console: Console) -> None:
         for label, text in (
             ("saw", result.observed), ("expected", result.expected), ("why", result.why), ("owner", result.owner),
         ):  # fmt: skip
-            console.print(f"  {label:<9}{text}", markup=False, highlight=False)
+            console.print(f"  {label:<9}{text}", markup=False, highlight=False, soft_wrap=True)
     others = [result for result in batch.results if result not in batch.failed]
+    quiet = [result for result in others if result.success and result.observed == NOTHING_WRONG]
     table = Table(box=box.SIMPLE_HEAD, title="Other checks", title_justify="left")
     for name in ("check", "severity", "result", "saw"):
         table.add_column(name)
     for result in others:
-        word = "error" if result.errored else "passed" if result.success else "failed"
-        table.add_row(escape(result.check), result.severity, word, escape(result.observed))
+        if result not in quiet:
+            word = "error" if result.errored else "passed" if result.success else "failed"
+            table.add_row(escape(result.check), result.severity, word, escape(result.observed))
+    if quiet:
+        table.add_row(f"{len(quiet)} checks on single rows", "critical", "passed", NOTHING_WRONG)
     if others:
         console.print(table)
     if batch.decided:
@@ -133,4 +139,4 @@ def print_batch(product: str, batch: HeldBatch, console: Console) -> None:
         console.print(f"{batch.state} by {who.actor} at {who.at:%Y-%m-%d %H:%M} UTC: {who.reason}", markup=False)
     else:
         command = f'pulseiq quality held release {product} {batch.batch_id} --reason "..."'
-        console.print(f"next: {command}", markup=False, highlight=False)
+        console.print(f"next: {command}", markup=False, highlight=False, soft_wrap=True)

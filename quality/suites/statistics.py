@@ -65,16 +65,18 @@ def frame(checks: Sequence[Check], strata: Sequence[Stratum]) -> pd.DataFrame:
 
 def expected(check: Check) -> str:
     """The check in words, such as `median of amount_minor, by app_version: at least 500`."""
-    what = check.statistic.replace("_", " ")
-    if check.statistic == "in_range_share":
-        what = f"share between {_number(check.low)} and {_number(check.high)}"
-    elif check.statistic == "in_set_share":
-        what = f"share among {', '.join(map(str, check.values or ()))}"
     by = f", by {' and '.join(check.by)}" if check.by else ""
     words = {"min": "at least", "max": "at most"}
     limits = " and ".join(f"{words[bound.side]} {bound.value:g}" for bound in bounds(check))
-    return f"{what} of {check.column}{by}: {limits}"
+    return f"{_statistic(check)}{by}: {limits}"
 
 
-def _number(value: float | None) -> str:
-    return "any" if value is None else f"{value:g}"
+def _statistic(check: Check) -> str:
+    if check.statistic == "in_set_share":
+        return f"share of {check.column} among {', '.join(map(str, check.values))}"
+    if check.statistic == "in_range_share":
+        limits = [
+            f"{word} {value:g}" for word, value in (("from", check.low), ("up to", check.high)) if value is not None
+        ]
+        return f"share of {check.column} {' '.join(limits)}"
+    return f"{check.statistic.replace('_', ' ')} of {check.column}"

@@ -49,7 +49,7 @@ def verdicts(rows: pd.DataFrame, size: int) -> list[Verdict]:
 @pytest.mark.parametrize("size", [150, 2500, 50_000])
 def test_sound_traffic_is_never_held(seed: int, size: int) -> None:
     rows = accepted(seed, "none", 20, 400_000)
-    found = verdicts(rows.head(12 * size), size)
+    found = verdicts(rows.head(8 * size), size)
     assert {verdict.outcome for verdict in found} == {"promote"}, [verdict.failed for verdict in found]
 
 
