@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -111,6 +112,7 @@ def simulate(
         labels = labels or loaded.home / "labels" / f"{world.simulator.product}-{scenario}-{seed}.ndjson"
     if labels is not None:
         label_file.write(world.labels(), labels)
+    began = time.monotonic()
     with _progress(output is Output.text) as progress:
         if live:
             with _stop_signals() as stopped:
@@ -120,7 +122,7 @@ def simulate(
             first = scenarios.resolve(from_, start, end) if from_ else start
             last = scenarios.resolve(to, start, end) if to else end
             counts = run.send(world, sink, first, last, progress)
-    _print(world, counts, labels, output)
+    _print(world, counts, time.monotonic() - began, labels, output)
 
 
 def _span(text: str) -> timedelta:
@@ -133,8 +135,6 @@ def _span(text: str) -> timedelta:
 @contextmanager
 def _progress(wanted: bool) -> Iterator[OnProgress | None]:
     """A bar on a terminal, a line every ten seconds elsewhere; always on the error stream."""
-    import time
-
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
@@ -182,14 +182,17 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def _print(world: World, counts: Counter[str], labels: Path | None, output: Output) -> None:
+def _print(world: World, counts: Counter[str], seconds: float, labels: Path | None, output: Output) -> None:
     found = [json.loads(label.to_json()) for label in world.labels()]
     if output is Output.json:
         file = str(labels) if labels else None
-        print(json.dumps({"counts": dict(sorted(counts.items())), "labels_file": file, "incidents": found}))
+        answer = {"counts": dict(sorted(counts.items())), "seconds": round(seconds, 3)}
+        print(json.dumps({**answer, "labels_file": file, "incidents": found}))
         return
     faults = ", ".join(f"{counts[name]:,} {name}" for name in ("duplicates", "late", "malformed"))
-    print(f"{counts['events']:,} events of {world.simulator.product} ({faults}), seed {world.seed}")
+    rate = f"{seconds:.1f} s, {counts['events'] / max(seconds, 1e-3):,.0f} a second"
+    print(f"{counts['events']:,} events of {world.simulator.product}, seed {world.seed}, in {rate}")
+    print(f"  on purpose: {faults}")
     for name in world.simulator.events:
         print(f"  {name}: {counts[f'type.{name}']:,}")
     if not found:

@@ -61,7 +61,7 @@ def world_of(
     shares (duplicates, late, malformed) other than those of the file.
     """
     folder = Path(contract.folder)
-    simulator = spec.load(folder)
+    simulator = spec.load(folder).model_copy(update={"product": contract.product})
     per_day = rate * 86_400 if rate else None
     if events is not None and start is not None and end is not None:
         hours = np.arange(start.timestamp(), end.timestamp(), 600.0) * 1000
