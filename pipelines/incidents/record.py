@@ -1,0 +1,121 @@
+"""The incident record: one frozen object that feeds every view; identical input gives an identical record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+State = Literal["provisional", "confirmed", "retracted", "closed"]
+VerdictName = Literal["bad data", "changed behaviour", "both"]
+Level = Literal["SEV1", "SEV2", "SEV3", "SEV4"]
+
+
+class Frozen(BaseModel):
+    """Base of the record's parts."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class CauseLine(Frozen):
+    """One segment: its dimension values, actual and expected, its share of the change, how its parts moved."""
+
+    elements: dict[str, str]
+    actual: float
+    expected: float
+    share: float
+    consistency: str
+    confident: bool
+
+    @property
+    def words(self) -> str:
+        """`a = x, b = y`, or that no dimension stands out."""
+        return ", ".join(f"{name} = {value}" for name, value in self.elements.items()) or "everywhere, no dimension"
+
+
+class SeverityLine(Frozen):
+    """The level, the score behind it, and each input from 0 to 1 with its words."""
+
+    level: Level
+    score: float
+    inputs: dict[str, float]
+    words: dict[str, str]
+
+
+class Incident(Frozen):
+    """What, where, since when, how sure, how bad, why, what next.
+
+    Times are UTC. `p_value` is the calibrated one of the strongest test; `why` has each test's numbers in words.
+    """
+
+    incident_id: str
+    product: str
+    verdict: VerdictName
+    verdict_evidence: tuple[str, ...]
+    metric: str
+    title: str
+    direction: str
+    change: float | None
+    since: datetime
+    until: datetime
+    open: bool
+    state: State
+    causes: tuple[CauseLine, ...]
+    candidates: tuple[CauseLine, ...]
+    also_moved: tuple[str, ...]
+    severity: SeverityLine
+    p_value: float | None
+    why: tuple[str, ...]
+    quality: tuple[str, ...]
+    rate_mix: str | None
+    next_steps: tuple[str, ...]
+    detector_version: str
+
+    @property
+    def where(self) -> str:
+        """The causes in one line."""
+        return "; ".join(cause.words for cause in self.causes) or "not localised"
+
+
+def incident_id(product: str, metric: str, since: datetime) -> str:
+    """Deterministic short id: the same incident has the same one at every tick."""
+    text = f"{product}|{metric}|{since.isoformat(timespec='seconds')}"
+    return f"{since:%Y%m%d-%H%M}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+
+def to_rows(incidents: Iterable[Incident]) -> pd.DataFrame:
+    """One row per incident: its key columns, and the whole record as JSON in `record`."""
+    rows = [
+        {
+            "incident_id": each.incident_id,
+            "product": each.product,
+            "state": each.state,
+            "verdict": each.verdict,
+            "severity": each.severity.level,
+            "metric": each.metric,
+            "since": each.since,
+            "until": each.until,
+            "open": each.open,
+            "detector_version": each.detector_version,
+            "record": json.dumps(each.model_dump(mode="json"), sort_keys=True),
+        }
+        for each in incidents
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+COLUMNS = (
+    "incident_id", "product", "state", "verdict", "severity", "metric", "since", "until", "open", "detector_version",
+    "record",
+)  # fmt: skip
+
+
+def from_records(records: Iterable[str]) -> list[Incident]:
+    """Incidents from the `record` column, the most severe first, then the newest."""
+    found = [Incident.model_validate_json(each) for each in records]
+    return sorted(found, key=lambda each: (each.severity.level, -each.since.timestamp(), each.incident_id))
