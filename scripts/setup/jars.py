@@ -115,9 +115,12 @@ def _ask(python: Path, code: str, tools: Path) -> str:
 
 
 def _size(folder: Path) -> int:
+    """Bytes of the jars in Ivy's cache, whole and partial ones."""
     total = 0
     for directory, _, names in os.walk(folder):
         for name in names:
+            if not name.endswith((".jar", ".jar.part")):
+                continue
             with contextlib.suppress(OSError):
                 total += Path(directory, name).stat().st_size
     return total

@@ -77,7 +77,7 @@ class Steps:
             if reason != WORTH_ANOTHER_TRY or attempt == ATTEMPTS:
                 break
             self.say(f"  the download broke off; going on with it ({attempt + 1} of {ATTEMPTS})")
-            time.sleep(3 * attempt)
+            time.sleep(2 * attempt)
         raise SetupError(f"{title}: {reason} (whole output: {self.log})", f"{next_step}, then run it again")
 
     def _once(
