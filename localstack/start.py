@@ -4,6 +4,7 @@ Runs in LocalStack's own environment; `pipelines.platform.localstack` starts it,
 its own. This folder must not become a package: LocalStack's own has this name.
 """
 
+import functools
 import os
 import resource
 from pathlib import Path
@@ -24,10 +25,21 @@ def keep_objects_in(folder: Path) -> None:
     provider.DEFAULT_S3_TMP_DIR = str(folder)
 
 
+def listen_where_told() -> None:
+    """Without this, the host in GATEWAY_LISTEN is read, shown, and not used: it listens to the whole network."""
+    from twisted.internet import endpoints
+
+    from localstack import config
+
+    host = config.GATEWAY_LISTEN[0].host
+    endpoints.TCP4ServerEndpoint = functools.partial(endpoints.TCP4ServerEndpoint, interface=host)
+
+
 def keep_catalog_in(folder: Path) -> None:
     """Index all services' API models once for the machine, in a child whose 350 MB end with it."""
-    from localstack import config
     from localstack.aws import spec
+
+    from localstack import config
 
     file = folder / spec._get_catalog_filename()
     if not file.exists():
@@ -46,6 +58,7 @@ def keep_catalog_in(folder: Path) -> None:
 
 if __name__ == "__main__":
     raise_file_limit()
+    listen_where_told()
     keep_catalog_in(Path(os.environ["PULSEIQ_CATALOG_FOLDER"]))
     keep_objects_in(Path(os.environ["PULSEIQ_S3_FOLDER"]))
     from localstack.runtime.main import main

@@ -15,7 +15,8 @@ from confluent_kafka.admin import AdminClient
 
 from pipelines.errors import ServiceError
 from pipelines.platform import toolchain
-from pipelines.platform.process import LOOPBACK, Launch, Program, free_port, listening
+from pipelines.platform.ports import LOOPBACK, free_port, listening
+from pipelines.platform.process import Launch, Program
 from pipelines.platform.settings import Endpoints
 
 # 16 bytes in base64, the same for ever: a broker recognises its data by it.

@@ -6,6 +6,7 @@ the broker's: a record stamped 2015 by its producer would be acknowledged and go
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -29,6 +30,13 @@ DEFAULT_PARTITIONS = 4
 
 _TIMEOUT_SECONDS = 15.0
 _WEEK_MS = 7 * 24 * 3600 * 1000
+
+# What a broker answers while a partition is being made or moved.
+_MOVING = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+}
 
 
 class Topics(Protocol):
@@ -159,6 +167,7 @@ def ensure_topics(settings: Settings, contract: Topics, partitions: int = DEFAUL
         futures = admin(settings).create_topics(new, operation_timeout=_TIMEOUT_SECONDS)
         for name, future in futures.items():
             _result(settings, future, f"topic {name} was not created", but_not=KafkaError.TOPIC_ALREADY_EXISTS)
+        _await(settings, [spec.name for spec in missing], present=True)
     problems = wrong_topics(settings, [spec for spec in wanted if spec.name in present])
     if problems:
         raise StateError(
@@ -199,6 +208,7 @@ def delete_topics(settings: Settings, contract: Topics) -> list[str]:
     if doomed:
         for name, future in admin(settings).delete_topics(doomed, operation_timeout=_TIMEOUT_SECONDS).items():
             _result(settings, future, f"topic {name} was not deleted", but_not=KafkaError.UNKNOWN_TOPIC_OR_PART)
+        _await(settings, doomed, present=False)
     return doomed
 
 
@@ -232,19 +242,42 @@ def _partitions(settings: Settings, topic: str) -> list[int]:
 
 def _offsets(settings: Settings, topic: str, at: OffsetSpec) -> dict[int, int]:
     request = {TopicPartition(topic, partition): at for partition in _partitions(settings, topic)}
-    answers = admin(settings).list_offsets(request, request_timeout=_TIMEOUT_SECONDS)
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while True:
+        answers = admin(settings).list_offsets(request, request_timeout=_TIMEOUT_SECONDS)
+        failed = [future.exception(_TIMEOUT_SECONDS + 5) for future in answers.values()]
+        if time.monotonic() > deadline or not any(_code(error) in _MOVING for error in failed):
+            break
+        time.sleep(0.1)
     return {
         where.partition: _result(settings, future, f"offsets of {topic} are not known").offset
         for where, future in answers.items()
     }
 
 
+def _await(settings: Settings, names: Iterable[str], *, present: bool) -> None:
+    """Wait until the broker tells its clients what the controller has done."""
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    for name in names:
+        while True:
+            known = admin(settings).list_topics(name, timeout=_TIMEOUT_SECONDS).topics.get(name)
+            partitions = known.partitions.values() if known is not None and known.error is None else ()
+            led = bool(partitions) and all(partition.leader >= 0 for partition in partitions)
+            if (led if present else not partitions) or time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+
+
+def _code(error: BaseException | None) -> int | None:
+    cause = error.args[0] if isinstance(error, KafkaException) and error.args else None
+    return cause.code() if isinstance(cause, KafkaError) else None
+
+
 def _result(settings: Settings, future: Future[Any], failed: str, but_not: int | None = None) -> Any:
     try:
         return future.result(timeout=_TIMEOUT_SECONDS + 5)
     except (KafkaException, TimeoutError) as error:
-        cause = error.args[0] if error.args else None
-        if isinstance(cause, KafkaError) and cause.code() == but_not:
+        if but_not is not None and _code(error) == but_not:
             return None
         raise ServiceError(
             f"{failed} by Kafka at {settings.bootstrap_servers}: {error}", hint="pulseiq status"

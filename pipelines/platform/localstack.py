@@ -11,7 +11,8 @@ import shutil
 import urllib.request
 
 from pipelines.platform import toolchain
-from pipelines.platform.process import LOOPBACK, Launch, Program
+from pipelines.platform.ports import LOOPBACK
+from pipelines.platform.process import Launch, Program
 from pipelines.platform.settings import PROJECT_ROOT, Endpoints
 
 # A proxy of the environment knows nothing of this machine's loopback.

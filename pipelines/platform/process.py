@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,8 +18,8 @@ from pathlib import Path
 import psutil
 
 from pipelines.errors import ServiceError
+from pipelines.platform import ports
 
-LOOPBACK = "127.0.0.1"
 _MARK = "PULSEIQ_SERVICE"
 
 # Children of this process; kept so that the dead ones can be reaped.
@@ -88,7 +87,7 @@ def start(program: Program) -> psutil.Process:
     Raises:
         ServiceError: its port is taken; the message names the owner and the variable that changes the port.
     """
-    refuse_taken_port(program)
+    ports.refuse_taken(program.port, program.title, program.port_variable)
     launch = program.prepare()
     for file in (program.pid_file, program.log_file):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -122,6 +121,7 @@ def stop(program: Program, grace_seconds: float) -> bool:
             raise ServiceError(
                 f"{program.title} does not end, not even by KILL: pid {names}", hint="restart the machine"
             )
+        ports.wait_until_free(program.port)
     program.pid_file.unlink(missing_ok=True)
     return bool(processes)
 
@@ -154,44 +154,6 @@ def last_lines(program: Program, count: int = 5) -> str:
         return "its log is empty"
     lines = [line.strip() for line in program.log_file.read_text(errors="replace").splitlines() if line.strip()]
     return " / ".join(lines[-count:]) or "its log is empty"
-
-
-def refuse_taken_port(program: Program) -> None:
-    """Raise ServiceError when the program's port cannot be bound."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, program.port))
-        except PermissionError:
-            problem = f"port {program.port}, which {program.title} should have, is reserved by the system"
-        except OSError:
-            problem = f"port {program.port}, which {program.title} needs, is taken by {_owner(program.port)}"
-        else:
-            return
-    other = free_port(program.port + 10_000 if program.port < 50_000 else 10_000)
-    raise ServiceError(problem, hint=f"end it, or choose another port: export {program.port_variable}={other}")
-
-
-def free_port(first: int) -> int:
-    """The first port from `first` on that nobody listens on."""
-    for port in range(first, min(first + 500, 65_536)):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
-            return port
-    raise ServiceError(f"no free port from {first} on", hint="pulseiq status")
-
-
-def listening(port: int) -> bool:
-    """Whether anything takes connections on this loopback port."""
-    try:
-        socket.create_connection((LOOPBACK, port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def run_in_group(launch: Launch, log: Path, timeout_seconds: float) -> int:
@@ -295,22 +257,6 @@ def _end(processes: Iterable[psutil.Process], number: signal.Signals, seconds: f
     while any(alive(process) for process in waiting) and time.monotonic() < deadline:
         time.sleep(0.05)
     return any(alive(process) for process in waiting)
-
-
-def _owner(port: int) -> str:
-    try:
-        connections = psutil.net_connections(kind="tcp")
-    except psutil.Error:
-        connections = []
-    for connection in connections:
-        if connection.status == psutil.CONN_LISTEN and connection.pid and connection.laddr[1:2] == (port,):
-            try:
-                process = psutil.Process(connection.pid)
-                words = " ".join(process.cmdline())[:60]
-                return f"{process.name()} (pid {process.pid}: {words})"
-            except psutil.Error:
-                return f"pid {connection.pid}"
-    return "another user's program"
 
 
 def _reap() -> None:

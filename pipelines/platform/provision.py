@@ -16,30 +16,24 @@ from pathlib import Path
 import botocore.exceptions
 
 from pipelines.errors import ServiceError
-from pipelines.platform import aws, toolchain
+from pipelines.platform import aws, epoch, toolchain
 from pipelines.platform.process import Launch, run_in_group
 from pipelines.platform.settings import MANIFEST, PROJECT_ROOT, Endpoints
+from pipelines.platform.settings import manifest as manifest_of
 
 STACK = PROJECT_ROOT / "terraform" / "stacks" / "platform"
 VARIABLES = PROJECT_ROOT / "terraform" / "env" / "local.tfvars"
 
-_EPOCH = "_epoch"
 _TIMEOUT_SECONDS = 300.0
 
 
 def reason(known: Endpoints) -> str | None:
     """Why Terraform must be applied, in words; None when everything is as it should be."""
-    manifest = _manifest(known)
-    if not manifest:
-        return "LocalStack is empty"
-    missing = sorted(set(MANIFEST) - set(manifest))
+    missing = _missing(known)
     if missing:
-        return f"the manifest lacks {', '.join(missing)}"
-    if not _has_epoch(known, manifest["lake_bucket"]):
-        return "the lake bucket is gone"
-    if not _applied_file(known).exists() or _applied_file(known).read_text() != _digest(known):
-        return "the configuration changed"
-    return None
+        return missing
+    applied = _applied_file(known)
+    return None if applied.exists() and applied.read_text() == _digest(known) else "the configuration changed"
 
 
 def came_up_empty(known: Endpoints) -> bool:
@@ -51,7 +45,7 @@ def came_up_empty(known: Endpoints) -> bool:
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
         raise _silent(known, error) from error
     ours = [name for name in (*buckets, *aliases) if "pulseiq" in name]
-    return not ours and not _manifest(known)
+    return not ours and not manifest_of(known)
 
 
 def apply(known: Endpoints, echo: Callable[[str], object]) -> None:
@@ -71,9 +65,9 @@ def apply(known: Endpoints, echo: Callable[[str], object]) -> None:
             echo("Terraform: the state speaks of a LocalStack that is gone; starting without it")
     initialise(known)
     terraform(known, "apply", "-auto-approve", *variables(known))
-    still = reason_after_apply(known)
-    if still:
-        raise ServiceError(f"Terraform was applied and {still}", hint="pulseiq down, then pulseiq up")
+    missing = _missing(known)
+    if missing:
+        raise ServiceError(f"Terraform was applied, and still {missing}", hint="pulseiq down, then pulseiq up")
     _applied_file(known).write_text(_digest(known))
 
 
@@ -83,7 +77,13 @@ def initialise(known: Endpoints) -> None:
     digest = f"{_digest(known)} {' '.join(toolchain.terraform())} {toolchain.provider_mirror()}"
     providers = list((_folder(known) / "plugins" / "providers").glob("*/*/*/*/*"))
     if not providers or not done.exists() or done.read_text() != digest:
-        terraform(known, "init", "-reconfigure", f"-backend-config=path={_folder(known) / 'platform.tfstate'}")
+        terraform(
+            known,
+            "init",
+            "-reconfigure",
+            "-lockfile=readonly",
+            f"-backend-config=path={_folder(known) / 'platform.tfstate'}",
+        )
         done.write_text(digest)
 
 
@@ -125,13 +125,14 @@ def log_file(known: Endpoints) -> Path:
     return known.home / "log" / "terraform.log"
 
 
-def reason_after_apply(known: Endpoints) -> str | None:
-    """What is missing although Terraform succeeded."""
-    manifest = _manifest(known)
-    missing = sorted(set(MANIFEST) - set(manifest))
-    if missing:
-        return f"the manifest lacks {', '.join(missing)}"
-    return None if _has_epoch(known, manifest["lake_bucket"]) else "the lake bucket has no epoch"
+def _missing(known: Endpoints) -> str | None:
+    found = manifest_of(known)
+    if not found:
+        return "LocalStack is empty"
+    lacking = sorted(set(MANIFEST) - set(found))
+    if lacking:
+        return f"the manifest lacks {', '.join(lacking)}"
+    return None if _has_epoch(known, found["lake_bucket"]) else "the lake bucket is gone"
 
 
 def _folder(known: Endpoints) -> Path:
@@ -167,18 +168,9 @@ def _environment(known: Endpoints) -> dict[str, str]:
     )
 
 
-def _manifest(known: Endpoints) -> dict[str, str]:
-    prefix = f"/pulseiq/{known.env}/"
-    try:
-        found = aws.client(known, "ssm").get_parameters(Names=[prefix + name for name in MANIFEST])
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-        raise _silent(known, error) from error
-    return {item["Name"].removeprefix(prefix): item["Value"] for item in found["Parameters"]}
-
-
 def _has_epoch(known: Endpoints, bucket: str) -> bool:
     try:
-        aws.client(known, "s3").head_object(Bucket=bucket, Key=_EPOCH)
+        aws.client(known, "s3").head_object(Bucket=bucket, Key=epoch.KEY)
     except botocore.exceptions.ClientError as error:
         if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchBucket"):
             return False

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from pipelines.errors import ServiceError
-from pipelines.platform import broker, kafka, localstack, process, provision
+from pipelines.platform import broker, kafka, localstack, ports, process, provision
 from pipelines.platform import settings as configuration
 from pipelines.platform.process import Program
 from pipelines.platform.settings import Endpoints, Settings
@@ -128,7 +128,7 @@ def _start(wanted: tuple[Program, ...], echo: Echo) -> None:
             process.stop(program, _GRACE_SECONDS)
             found = None
         if found is None:
-            process.refuse_taken_port(program)
+            ports.refuse_taken(program.port, program.title, program.port_variable)
     for program in wanted:
         found = process.find(program)
         if found is None:
@@ -143,7 +143,7 @@ def _start(wanted: tuple[Program, ...], echo: Echo) -> None:
             if answer is not None:
                 waiting.remove(program)
                 word = f"started in {time.monotonic() - began:.1f} s" if program.name in started else "already runs"
-                echo(f"{program.title}: {word}, {process.LOOPBACK}:{program.port}, pid {leader.pid}")
+                echo(f"{program.title}: {word}, {ports.LOOPBACK}:{program.port}, pid {leader.pid}")
             elif not process.alive(leader):
                 raise ServiceError(
                     f"{program.title} ended at its start: {process.last_lines(program)}",
@@ -171,7 +171,7 @@ def _deaf(program: Program) -> bool:
 
 
 def _state(program: Program) -> ServiceState:
-    address = f"{process.LOOPBACK}:{program.port}"
+    address = f"{ports.LOOPBACK}:{program.port}"
     found = process.find(program)
     if found is None:
         return ServiceState(program.name, program.title, address, "down")

@@ -78,10 +78,27 @@ def load() -> Settings:
         ServiceError: SSM does not answer, or has no manifest.
     """
     known = endpoints()
-    manifest = _manifest(known)
+    values = manifest(known)
+    missing = [_prefix(known) + name for name in MANIFEST if name not in values]
+    if missing:
+        raise ServiceError(f"SSM at {_where(known)} has no {', '.join(missing)}", hint=_next(known))
     if known.env == "local" and os.environ.get("PULSEIQ_KAFKA_PORT"):
-        manifest["bootstrap_servers"] = known.bootstrap_servers
-    return Settings(known.env, known.home, known.region, known.endpoint_url, **_fields(manifest))
+        values["bootstrap_servers"] = known.bootstrap_servers
+    return Settings(known.env, known.home, known.region, known.endpoint_url, **values)
+
+
+def manifest(known: Endpoints) -> dict[str, str]:
+    """What Terraform wrote to SSM, name -> value; names that are not there are left out.
+
+    Raises:
+        ServiceError: SSM does not answer.
+    """
+    prefix = _prefix(known)
+    try:
+        found = aws.client(known, "ssm").get_parameters(Names=[prefix + name for name in MANIFEST])
+    except (BotoCoreError, ClientError) as error:
+        raise ServiceError(f"SSM at {_where(known)} does not answer: {error}", hint=_next(known)) from error
+    return {item["Name"].removeprefix(prefix): item["Value"] for item in found["Parameters"]}
 
 
 def endpoints() -> Endpoints:
@@ -106,23 +123,16 @@ def local_endpoints() -> Endpoints:
     return known
 
 
-def _manifest(known: Endpoints) -> dict[str, str]:
-    prefix = f"/pulseiq/{known.env}/"
-    where = known.endpoint_url or f"AWS in {known.region}"
-    hint = "pulseiq up" if known.env == "local" else "apply terraform/stacks/platform, and check the AWS credentials"
-    try:
-        found = aws.client(known, "ssm").get_parameters(Names=[prefix + name for name in MANIFEST])
-    except (BotoCoreError, ClientError) as error:
-        raise ServiceError(f"SSM at {where} does not answer: {error}", hint=hint) from error
-    values = {item["Name"].removeprefix(prefix): item["Value"] for item in found["Parameters"]}
-    missing = [name for name in MANIFEST if name not in values]
-    if missing:
-        raise ServiceError(f"SSM at {where} has no {', '.join(prefix + name for name in missing)}", hint=hint)
-    return values
+def _prefix(known: Endpoints) -> str:
+    return f"/pulseiq/{known.env}/"
 
 
-def _fields(manifest: dict[str, str]) -> dict[str, str]:
-    return {name: manifest[name] for name in MANIFEST}
+def _where(known: Endpoints) -> str:
+    return known.endpoint_url or f"AWS in {known.region}"
+
+
+def _next(known: Endpoints) -> str:
+    return "pulseiq up" if known.env == "local" else "apply terraform/stacks/platform, and check the AWS credentials"
 
 
 def _port(variable: str, default: int) -> int:

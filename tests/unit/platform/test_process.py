@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from pipelines.errors import ServiceError
-from pipelines.platform import process
+from pipelines.platform import ports, process
 from pipelines.platform.process import Launch, Program
 
 # Listens on its port, has a child of its own, and ends at TERM.
@@ -43,7 +43,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
     made: list[Program] = []
 
     def program(source: str = LISTENER, name: str = "listener") -> Program:
-        port = process.free_port(20_000 + os.getpid() % 5_000)
+        port = ports.free_port(20_000 + os.getpid() % 5_000)
         launch = Launch([sys.executable, "-c", source, str(port)], dict(os.environ), tmp_path)
         made.append(Program(name, name.title(), port, "PULSEIQ_TEST_PORT", tmp_path, lambda: launch, lambda: "ok"))
         return made[-1]
@@ -65,7 +65,7 @@ def test_a_started_program_is_found_again_and_leads_its_own_session(make: Make) 
     started = process.start(program)
     assert process.find(program) == started
     assert os.getsid(started.pid) == started.pid != os.getsid(0)
-    wait_for(lambda: process.listening(program.port))
+    wait_for(lambda: ports.listening(program.port))
 
 
 def test_stop_ends_the_whole_group_and_a_second_stop_finds_nothing(make: Make) -> None:
@@ -78,7 +78,7 @@ def test_stop_ends_the_whole_group_and_a_second_stop_finds_nothing(make: Make) -
     wait_for(lambda: not process.alive(child))
     assert process.find(program) is None
     assert not program.pid_file.exists()
-    assert not process.listening(program.port)
+    assert not ports.listening(program.port)
     assert not process.stop(program, 5.0)
 
 
@@ -150,14 +150,14 @@ def test_the_same_program_of_another_home_is_left_alone(make: Make, tmp_path: Pa
 def test_a_taken_port_names_its_owner_and_the_variable_that_changes_it(make: Make) -> None:
     first = make()
     owner = process.start(first)
-    wait_for(lambda: process.listening(first.port))
+    wait_for(lambda: ports.listening(first.port))
     second = Program("other", "Other", first.port, "PULSEIQ_OTHER_PORT", first.home, first.prepare, first.probe)
     with pytest.raises(ServiceError, match=rf"port {first.port}.*Other.*pid {owner.pid}") as caught:
         process.start(second)
     assert "export PULSEIQ_OTHER_PORT=" in (caught.value.hint or "")
     proposed = int((caught.value.hint or "").rpartition("=")[2])
     assert proposed != first.port
-    assert not process.listening(proposed)
+    assert not ports.listening(proposed)
 
 
 def test_the_previous_log_is_kept_beside_the_new_one(make: Make) -> None:

@@ -1,0 +1,58 @@
+"""Real Kafka and LocalStack, provisioned by Terraform, in a home and on ports of their own; ended whatever happens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from pipelines.platform import ports
+from pipelines.platform import services as local_services
+from pipelines.platform.settings import Settings
+
+# Below the range from which the system takes ports for outgoing connections.
+_FIRST_PORT, _LAST_PORT = 20_000, 31_000
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs the services, or starts its own."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(scope="session")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of running services; every test of the session shares them, so use topics and prefixes of your own."""
+    with _own_services(tmp_path_factory.mktemp("services")):
+        yield local_services.up()
+
+
+@pytest.fixture(scope="session")
+def own_services() -> Callable[[Path], AbstractContextManager[Path]]:
+    """For tests that kill services: the environment of others, not started yet, in a folder, ended with the context."""
+    return _own_services
+
+
+@contextmanager
+def _own_services(home: Path) -> Iterator[Path]:
+    """The environment of services that are not started yet, in `home`; ends whatever was started."""
+    # A pytest of another process looks for its ports elsewhere.
+    first = _FIRST_PORT + os.getpid() * 37 % (_LAST_PORT - _FIRST_PORT)
+    kafka_port = ports.free_port(first)
+    aws_port = ports.free_port(kafka_port + 20)
+    with pytest.MonkeyPatch.context() as environment:
+        for name in list(os.environ):
+            if name.startswith(("PULSEIQ_", "AWS_ENDPOINT_URL")) and name != "PULSEIQ_TOOLS":
+                environment.delenv(name)
+        environment.setenv("PULSEIQ_HOME", str(home))
+        environment.setenv("PULSEIQ_KAFKA_PORT", str(kafka_port))
+        environment.setenv("PULSEIQ_AWS_PORT", str(aws_port))
+        try:
+            yield home
+        finally:
+            local_services.down(lambda line: None)
