@@ -26,12 +26,11 @@ from pyspark.sql.types import (
 
 from pipelines.contract import Contract
 from pipelines.errors import StateError
-from pipelines.platform import tables
 from pipelines.platform.epoch import Epoch
 from pipelines.platform.kafka_records import stream_records
 from pipelines.platform.logs import log_event
 from pipelines.platform.settings import Settings
-from pipelines.platform.tables import reporting
+from pipelines.platform.tables import Tables, TableSpec, checkpoint_query_id, reporting
 
 QUERY = "bronze"
 
@@ -64,15 +63,16 @@ def start(
     on_failure: Callable[[BaseException], object],
 ) -> StreamingQuery:
     """Start the query; `once` reads what is there and stops. What kills a batch is told to `on_failure`."""
-    spec = tables.TableSpec(
-        settings.table_uri(contract.product, "bronze"),
+    spec = TableSpec(
+        contract.product,
+        "bronze",
         SCHEMA,
         partition_by=("bronze_date",),
         statistics=("topic", "partition", "offset", "timestamp"),
     )
-    checkpoint = settings.checkpoint_uri(contract.product, QUERY)
-    tables.ensure(spark, spec)
-    tables.refuse_foreign_checkpoint(spark, QUERY, checkpoint, [spec.uri])
+    tables = Tables(settings, [spec])
+    tables.ensure(spark)
+    tables.refuse_foreign_checkpoint(QUERY, checkpoint_query_id(settings, contract.product, QUERY))
     epoch = Epoch(settings)
     claimed: list[str] = []
 
@@ -80,14 +80,14 @@ def start(
         started = time.monotonic()
         epoch.check()
         if not claimed:
-            query_id = tables.checkpoint_query_id(batch.sparkSession, checkpoint)
+            query_id = checkpoint_query_id(settings, contract.product, QUERY)
             if query_id is None:
-                raise StateError(f"bronze: the checkpoint {checkpoint} vanished", hint="pulseiq status")
-            tables.claim(batch.sparkSession, [spec.uri], query_id)
+                raise StateError("bronze: the checkpoint vanished", hint="pulseiq status")
+            tables.claim(batch.sparkSession, query_id)
             claimed.append(query_id)
         rows = Observation()
         observed = batch.observe(rows, F.count(F.lit(1)).alias("rows_in"))
-        tables.append(observed, spec.uri, f"{claimed[0]}/bronze", batch_id)
+        tables.append("bronze", observed, f"{claimed[0]}/bronze", batch_id)
         log_event(
             "batch",
             query=QUERY,
@@ -105,7 +105,7 @@ def start(
     )
     writer = (
         records.writeStream.queryName(f"{QUERY}-{contract.product}")
-        .option("checkpointLocation", checkpoint)
+        .option("checkpointLocation", settings.checkpoint_uri(contract.product, QUERY))
         .foreachBatch(reporting(append, on_failure))
     )
     trigger = writer.trigger(availableNow=True) if once else writer.trigger(processingTime=f"{trigger_seconds} seconds")

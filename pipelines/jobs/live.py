@@ -126,9 +126,8 @@ class Live:
     def unread(self, name: str) -> int:
         """Records in Kafka that a stream has not committed yet."""
         progress = self._streams[name].lastProgress
-        done: dict[str, dict[str, int]] = {}
-        if progress is not None and progress.sources[0].endOffset:
-            done = _offsets(progress.sources[0].endOffset)
+        # The text of an offset is JSON only in the progress as a whole.
+        done = (json.loads(progress.json)["sources"][0]["endOffset"] or {}) if progress is not None else {}
         return sum(
             max(0, end - done.get(topic, {}).get(str(partition), 0))
             for topic in (self._contract.topic, self._contract.redrive_topic)
@@ -154,11 +153,6 @@ class Live:
     def _idle(query: StreamingQuery) -> bool:
         status = query.status
         return not query.isActive or not status["isTriggerActive"] or not status["isDataAvailable"]
-
-
-def _offsets(end: object) -> dict[str, dict[str, int]]:
-    parsed: dict[str, dict[str, int]] = json.loads(end) if isinstance(end, str) else dict(end)  # type: ignore[call-overload]
-    return parsed
 
 
 @contextmanager

@@ -45,7 +45,8 @@ class Lake:
     def append(self, product: str, table: str, rows: pa.Table, app_id: str, app_version: int) -> None:
         """Append once: an append whose application id and version are already in the table changes nothing."""
         found = self.table(product, table)
-        if found is not None and (found.transaction_version(app_id) or -1) >= app_version:
+        done = found.transaction_version(app_id) if found is not None else None
+        if done is not None and done >= app_version:
             return
         write_deltalake(
             found or self._settings.table_uri(product, table),

@@ -8,14 +8,19 @@ keeps that id, and a query with another id is refused before it reads a single r
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from botocore.exceptions import ClientError
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from pipelines.errors import StateError
+from pipelines.platform import aws
+from pipelines.platform.lake import Lake
+from pipelines.platform.settings import Settings
 
 QUERY_ID_PROPERTY = "pulseiq.query_id"
 
@@ -26,90 +31,114 @@ _PROPERTIES = {
     "delta.checkpointInterval": "50",
     "delta.logRetentionDuration": "interval 30 days",
 }
+_THREADS = 4
 
 
 @dataclass(frozen=True)
 class TableSpec:
-    """One table of the lake: where it is, its columns, and the columns its file statistics are kept for."""
+    """One table of the lake: product and name, its columns, and the columns its file statistics are kept for."""
 
-    uri: str
+    product: str
+    name: str
     schema: StructType
     partition_by: tuple[str, ...] = ()
     statistics: tuple[str, ...] = ()
 
 
-def ensure(spark: SparkSession, spec: TableSpec) -> None:
-    """Create the table if it is missing; an existing one gains the columns it lacks and loses none."""
-    if not DeltaTable.isDeltaTable(spark, spec.uri):
-        builder = DeltaTable.createIfNotExists(spark).location(spec.uri).addColumns(spec.schema)
-        for name, value in _PROPERTIES.items():
-            builder = builder.property(name, value)
-        if spec.statistics:
-            builder = builder.property("delta.dataSkippingStatsColumns", ",".join(spec.statistics))
-        if spec.partition_by:
-            builder = builder.partitionedBy(*spec.partition_by)
-        builder.execute()
-        return
-    present = {field.name for field in spark.read.format("delta").load(spec.uri).schema}
-    missing = StructType([field for field in spec.schema if field.name not in present])
-    if missing.fields:
-        spark.createDataFrame([], missing).write.format("delta").mode("append").option("mergeSchema", "true").save(
-            spec.uri
+class Tables:
+    """The tables that one writer owns: made if missing, claimed by its query, appended to once per batch."""
+
+    def __init__(self, settings: Settings, specs: Iterable[TableSpec]) -> None:
+        self._settings = settings
+        self._lake = Lake(settings)
+        self.specs = {spec.name: spec for spec in specs}
+
+    def uri(self, name: str) -> str:
+        """Address of one of the tables."""
+        return self._settings.table_uri(self.specs[name].product, name)
+
+    def columns(self, name: str) -> list[str]:
+        """Column names of one of the tables, in its order."""
+        return self.specs[name].schema.names
+
+    def read(self, spark: SparkSession, name: str) -> DataFrame:
+        """One of the tables at its newest version."""
+        return spark.read.format("delta").load(self.uri(name))
+
+    def ensure(self, spark: SparkSession) -> None:
+        """Create what is missing; an existing table gains the columns it lacks and loses none."""
+        _in_parallel([lambda spec=spec: self._ensure(spark, spec) for spec in self.specs.values()])  # type: ignore[misc]
+
+    def append(self, name: str, rows: DataFrame, app_id: str, version: int) -> None:
+        """Append once: a second append with the same application id and version changes nothing."""
+        writer = rows.write.format("delta").mode("append").option("txnAppId", app_id).option("txnVersion", version)
+        writer.save(self.uri(name))
+
+    def append_all(self, parts: dict[str, DataFrame], app_id: str, version: int) -> None:
+        """Append several parts in parallel, each once; the first failure is raised when all have ended."""
+        _in_parallel(
+            [
+                (lambda name=name, rows=rows: self.append(name, rows, f"{app_id}/{name}", version))  # type: ignore[misc]
+                for name, rows in parts.items()
+            ]
         )
 
+    def claim(self, spark: SparkSession, query_id: str) -> None:
+        """Write the query's id into each table that has none yet."""
+        free = [name for name in self.specs if self._owner(name) is None]
+        sql = "ALTER TABLE delta.`{}` SET TBLPROPERTIES ('{}' = '{}')"
+        _in_parallel(
+            [(lambda name=name: spark.sql(sql.format(self.uri(name), QUERY_ID_PROPERTY, query_id))) for name in free]  # type: ignore[misc]
+        )
 
-def append(rows: DataFrame, uri: str, app_id: str, version: int) -> None:
-    """Append once: a second append with the same application id and version changes nothing."""
-    (
-        rows.write.format("delta")
-        .mode("append")
-        .option("txnAppId", app_id)
-        .option("txnVersion", version)
-        .save(uri)
-    )
+    def refuse_foreign_checkpoint(self, query: str, checkpoint_id: str | None) -> None:
+        """Raise StateError when a table was written by a query other than the checkpoint's.
+
+        Such a start would read the topic from its beginning and have its first batches skipped, or write all twice.
+        """
+        for name, spec in self.specs.items():
+            owner = self._owner(name)
+            if owner is not None and owner != checkpoint_id:
+                state = "is missing" if checkpoint_id is None else f"belongs to query {checkpoint_id}"
+                raise StateError(
+                    f"{query}: table {self.uri(name)} was written by query {owner}, but the checkpoint "
+                    f"{self._settings.checkpoint_uri(spec.product, query)} {state}",
+                    hint=f"restore that checkpoint, or rebuild from Kafka with `pulseiq replay {spec.product}`",
+                )
+
+    def _owner(self, name: str) -> str | None:
+        return self._lake.properties(self.specs[name].product, name).get(QUERY_ID_PROPERTY)
+
+    def _ensure(self, spark: SparkSession, spec: TableSpec) -> None:
+        uri = self.uri(spec.name)
+        found = self._lake.table(spec.product, spec.name)
+        if found is None:
+            builder = DeltaTable.createIfNotExists(spark).location(uri).addColumns(spec.schema)
+            for name, value in _PROPERTIES.items():
+                builder = builder.property(name, value)
+            if spec.statistics:
+                builder = builder.property("delta.dataSkippingStatsColumns", ",".join(spec.statistics))
+            if spec.partition_by:
+                builder = builder.partitionedBy(*spec.partition_by)
+            builder.execute()
+            return
+        present = {field.name for field in found.schema().fields}
+        missing = StructType([field for field in spec.schema if field.name not in present])
+        if missing.fields:
+            added = spark.createDataFrame([], missing)
+            added.write.format("delta").mode("append").option("mergeSchema", "true").save(uri)
 
 
-def query_id_of(spark: SparkSession, uri: str) -> str | None:
-    """Id of the streaming query that a table belongs to; None when the table is new or does not exist."""
-    if not DeltaTable.isDeltaTable(spark, uri):
-        return None
-    detail = DeltaTable.forPath(spark, uri).detail().select("properties").first()
-    return detail["properties"].get(QUERY_ID_PROPERTY) if detail else None
-
-
-def claim(spark: SparkSession, uris: Sequence[str], query_id: str) -> None:
-    """Write the query's id into each table that has none yet."""
-    for uri in uris:
-        if query_id_of(spark, uri) is None:
-            spark.sql(f"ALTER TABLE delta.`{uri}` SET TBLPROPERTIES ('{QUERY_ID_PROPERTY}' = '{query_id}')")
-
-
-def checkpoint_query_id(spark: SparkSession, checkpoint: str) -> str | None:
+def checkpoint_query_id(settings: Settings, product: str, query: str) -> str | None:
     """Id of the query that a checkpoint belongs to; None when there is no checkpoint."""
-    jvm = spark._jvm
-    assert jvm is not None
-    path = jvm.org.apache.hadoop.fs.Path(f"{checkpoint}/metadata")
-    filesystem = path.getFileSystem(spark._jsc.hadoopConfiguration())
-    if not filesystem.exists(path):
-        return None
-    lines = spark.read.text(f"{checkpoint}/metadata").collect()
-    return str(json.loads("".join(line["value"] for line in lines))["id"])
-
-
-def refuse_foreign_checkpoint(spark: SparkSession, query: str, checkpoint: str, uris: Sequence[str]) -> None:
-    """Raise StateError when a table was written by a query other than the checkpoint's.
-
-    Such a start would read the topic from its beginning and have its first batches skipped, or write everything twice.
-    """
-    found = checkpoint_query_id(spark, checkpoint)
-    for uri in uris:
-        owner = query_id_of(spark, uri)
-        if owner is not None and owner != found:
-            state = "is missing" if found is None else f"belongs to query {found}"
-            raise StateError(
-                f"{query}: table {uri} was written by query {owner}, but the checkpoint {checkpoint} {state}",
-                hint="restore that checkpoint, or rebuild the lake from Kafka with `pulseiq replay PRODUCT`",
-            )
+    bucket, _, key = settings.checkpoint_uri(product, query).removeprefix("s3://").partition("/")
+    try:
+        answer = aws.client(settings, "s3").get_object(Bucket=bucket, Key=f"{key}/metadata")
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchKey":
+            return None
+        raise
+    return str(json.loads(answer["Body"].read())["id"])
 
 
 def reporting(
@@ -125,3 +154,12 @@ def reporting(
             raise
 
     return call
+
+
+def _in_parallel(jobs: Sequence[Callable[[], object]]) -> None:
+    if len(jobs) == 1:
+        jobs[0]()
+    elif jobs:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for future in [pool.submit(job) for job in jobs]:
+                future.result()

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from datetime import datetime
 from functools import reduce
 
@@ -19,7 +18,6 @@ from pyspark.sql import functions as F
 from pyspark.storagelevel import StorageLevel
 
 from pipelines.contract import Contract
-from pipelines.contract.spark_schema import silver_schema
 from pipelines.errors import StateError
 from pipelines.gold.partial_sums import partial_sums
 from pipelines.platform import kafka, tables
@@ -32,8 +30,10 @@ from pipelines.refine.count import Counted, count, dropped_by_operator, facts_of
 from pipelines.refine.decisions import Decision, DecisionLog, OffsetRange, Recorded, overlap
 from quality.gate import Gate, Verdict
 
+QUERY = "refine"
+
 # The gate sees at most this many rows of a batch, chosen by a hash of the event's id, the same ones on every run.
-GATE_ROWS = 20_000
+GATE_ROWS = 200_000
 
 _POSITION = [field.name for field in columns.POSITION]
 
@@ -41,15 +41,14 @@ _POSITION = [field.name for field in columns.POSITION]
 class RefineBatch:
     """The function that refine's query calls for every micro-batch."""
 
-    def __init__(self, spark: SparkSession, settings: Settings, contract: Contract, checkpoint: str) -> None:
+    def __init__(self, spark: SparkSession, settings: Settings, contract: Contract) -> None:
+        # The session that knows the query; a batch comes with a clone that does not.
+        self._spark = spark
         self._settings = settings
         self._contract = contract
-        self._checkpoint = checkpoint
-        self._specs = columns.specs(spark, settings, contract)
-        for spec in self._specs.values():
-            tables.ensure(spark, spec)
-        uris = [spec.uri for spec in self._specs.values()]
-        tables.refuse_foreign_checkpoint(spark, "refine", checkpoint, uris)
+        self._tables = columns.tables(spark, settings, contract)
+        self._tables.ensure(spark)
+        self._tables.refuse_foreign_checkpoint(QUERY, self._checkpoint_id())
         self._gate = Gate(contract)
         self._log = DecisionLog(settings, contract)
         self._epoch = Epoch(settings)
@@ -68,7 +67,7 @@ class RefineBatch:
         try:
             counted = count(batch, self._contract)
             if counted.rows_in:
-                self._verify(spark, counted, batch_id)
+                self._verify(counted, batch_id)
                 self._process(spark, batch, batch_id, counted, started)
         finally:
             batch.unpersist()
@@ -77,10 +76,10 @@ class RefineBatch:
         self._epoch.check()
         if self._query_id:
             return
-        query_id = tables.checkpoint_query_id(spark, self._checkpoint)
+        query_id = self._checkpoint_id()
         if query_id is None:
-            raise StateError(f"refine: the checkpoint {self._checkpoint} vanished", hint="pulseiq status")
-        tables.claim(spark, [spec.uri for spec in self._specs.values()], query_id)
+            raise StateError("refine: the checkpoint vanished", hint="pulseiq status")
+        self._tables.claim(spark, query_id)
         decisions = self._log.read()
         self._recorded = Recorded.of(decisions, without=query_id)
         own = [each for each in decisions if each.query_id == query_id and each.kind == "batch"]
@@ -88,7 +87,10 @@ class RefineBatch:
         self._ever_held = bool(self._recorded.held) or any(each.verdict == "hold" for each in own)
         self._query_id = query_id
 
-    def _verify(self, spark: SparkSession, counted: Counted, batch_id: int) -> None:
+    def _checkpoint_id(self) -> str | None:
+        return tables.checkpoint_query_id(self._settings, self._contract.product, QUERY)
+
+    def _verify(self, counted: Counted, batch_id: int) -> None:
         """The counters that Spark keeps must agree with what was counted from the rows."""
         horizon = self._contract.dedup_horizon
         if self._latest_batch_time and counted.batch_time < self._latest_batch_time - horizon / 2:
@@ -98,7 +100,7 @@ class RefineBatch:
                 hint="set the clock right and start again",
             )
         self._latest_batch_time = max(counted.batch_time, self._latest_batch_time or counted.batch_time)
-        duplicates, behind = dropped_by_operator(spark, self._query_id)
+        duplicates, behind = dropped_by_operator(self._spark, self._query_id)
         if behind or duplicates != counted.duplicates:
             raise StateError(
                 f"refine: batch {batch_id}: {counted.duplicates} duplicates by counting rows, {duplicates} by Spark's "
@@ -106,9 +108,7 @@ class RefineBatch:
                 hint="start again; if it repeats, rebuild with `pulseiq replay`",
             )
 
-    def _process(
-        self, spark: SparkSession, batch: DataFrame, batch_id: int, counted: Counted, started: float
-    ) -> None:
+    def _process(self, spark: SparkSession, batch: DataFrame, batch_id: int, counted: Counted, started: float) -> None:
         stamp = {"batch_id": F.lit(batch_id).cast("bigint"), "query_id": F.lit(self._query_id)}
         rows = batch.where(~F.col("is_position")).withColumns(stamp)
         accepted = rows.where("reject_reason IS NULL")
@@ -129,8 +129,8 @@ class RefineBatch:
             sizes.update({row["decided"]: row["count"] for row in decided.groupBy("decided").count().collect()})
         else:
             sizes["held" if outcome == "hold" else "silver"] = counted.accepted
-        silver = parts["silver"].select(self._specs["silver"].schema.names)
-        held = parts["held"].select(self._specs["held"].schema.names)
+        silver = parts["silver"].select(self._tables.columns("silver"))
+        held = parts["held"].select(self._tables.columns("held"))
         if again:
             silver = self._already_appended(spark, "silver", batch_id, silver)
             held = self._already_appended(spark, "held", batch_id, held)
@@ -145,8 +145,13 @@ class RefineBatch:
         )
 
         bad = rows.where("reject_reason IS NOT NULL").unionByName(
-            parts["rejected"].drop("decided").withColumns(
-                {"reject_reason": F.lit("rejected"), "reject_detail": F.lit("a person rejected the held batch it was in")}
+            parts["rejected"]
+            .drop("decided")
+            .withColumns(
+                {
+                    "reject_reason": F.lit("rejected"),
+                    "reject_detail": F.lit("a person rejected the held batch it was in"),
+                }
             )
         )
         quarantine_size = counted.quarantined + sizes["rejected"]
@@ -154,19 +159,17 @@ class RefineBatch:
         twins_size = 0
         if counted.duplicates:
             kept = silver.select(_POSITION).union(held.select(_POSITION)).union(bad.select(_POSITION))
-            dropped = (
-                batch.where("is_position").join(kept, _POSITION, "left_anti").withColumns(stamp).persist()
-            )
+            dropped = batch.where("is_position").join(kept, _POSITION, "left_anti").withColumns(stamp).persist()
             if self._ever_held:
                 twins = self._with_bytes(spark, self._twins_of_held(spark, dropped, held), counted.offsets).persist()
                 twins_size = twins.count()
                 dropped = dropped.join(twins.select(_POSITION), _POSITION, "left_anti")
-            duplicates = dropped.select(self._specs["duplicates"].schema.names)
+            duplicates = dropped.select(self._tables.columns("duplicates"))
         quarantine = bad.withColumnsRenamed({"reject_reason": "reason", "reject_detail": "detail"}).select(
-            self._specs["quarantine"].schema.names
+            self._tables.columns("quarantine")
         )
         if twins is not None and twins_size:
-            quarantine = quarantine.unionByName(twins.select(self._specs["quarantine"].schema.names))
+            quarantine = quarantine.unionByName(twins.select(self._tables.columns("quarantine")))
         results = [self._result_row(each, batch_id, counted.batch_time) for each in verdict.results]
         self._append(
             batch_id,
@@ -211,7 +214,7 @@ class RefineBatch:
         sample = fresh
         if total > GATE_ROWS:
             sample = fresh.where(F.expr(f"pmod(xxhash64(event_id), {total}) < {GATE_ROWS}"))
-        events = sample.select(silver_schema(self._contract).names).toPandas()
+        events = sample.select(list(self._gate.columns)).toPandas()
         return self._gate.check(events, rows_total=total, batch_time=counted.batch_time)
 
     def _row_outcome(self, outcome: str, replayed: bool) -> Column:
@@ -231,13 +234,13 @@ class RefineBatch:
 
         Which of two twins survives can differ between two runs; the table's word counts.
         """
-        stored = spark.read.format("delta").load(self._specs[name].uri)
+        stored = self._tables.read(spark, name)
         stored = stored.where((F.col("query_id") == self._query_id) & (F.col("batch_id") == batch_id))
         return rows if stored.isEmpty() else stored.select(rows.columns)
 
     def _twins_of_held(self, spark: SparkSession, dropped: DataFrame, held: DataFrame) -> DataFrame:
         """Dropped records whose twin is held: if the batch is rejected they are all that is left of the event."""
-        stored = spark.read.format("delta").load(self._specs["held"].uri).select("event_id")
+        stored = self._tables.read(spark, "held").select("event_id")
         return dropped.join(stored.union(held.select("event_id")).distinct(), "event_id", "left_semi")
 
     def _with_bytes(self, spark: SparkSession, twins: DataFrame, offsets: tuple[OffsetRange, ...]) -> DataFrame:
@@ -265,21 +268,8 @@ class RefineBatch:
         )
 
     def _append(self, batch_id: int, parts: Mapping[str, DataFrame | None]) -> None:
-        """Append the given parts in parallel, each once; the first failure is raised when all have ended."""
-        jobs: list[Callable[[], None]] = [
-            (lambda name=name, rows=rows: self._append_one(name, rows, batch_id))  # type: ignore[misc]
-            for name, rows in parts.items()
-            if rows is not None
-        ]
-        if len(jobs) == 1:
-            jobs[0]()
-        elif jobs:
-            with ThreadPoolExecutor(len(jobs)) as pool:
-                for future in [pool.submit(job) for job in jobs]:
-                    future.result()
-
-    def _append_one(self, name: str, rows: DataFrame, batch_id: int) -> None:
-        tables.append(rows, self._specs[name].uri, f"{self._query_id}/{name}", batch_id)
+        present = {name: rows for name, rows in parts.items() if rows is not None}
+        self._tables.append_all(present, self._query_id, batch_id)
 
     def _result_row(self, result: object, batch_id: int, batch_time: datetime) -> dict[str, object]:
         fields = {name: getattr(result, name) for name in columns.QUALITY_RESULTS.names if hasattr(result, name)}
@@ -296,7 +286,7 @@ class RefineBatch:
         keys = ("batch_id", "rows_in", "silver", "quarantine", "duplicates", "held", "late", "verdict")
         log_event(
             "batch",
-            query="refine",
+            query=QUERY,
             product=self._contract.product,
             **{key: row[key] for key in keys},
             lag=lag,

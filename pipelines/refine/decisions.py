@@ -108,7 +108,11 @@ def merge(ranges: Iterable[OffsetRange]) -> tuple[OffsetRange, ...]:
     merged: list[OffsetRange] = []
     for each in sorted(ranges, key=lambda r: (r.topic, r.partition, r.from_offset)):
         last = merged[-1] if merged else None
-        if last and (last.topic, last.partition) == (each.topic, each.partition) and each.from_offset <= last.until_offset:
+        if (
+            last
+            and (last.topic, last.partition) == (each.topic, each.partition)
+            and each.from_offset <= last.until_offset
+        ):
             merged[-1] = OffsetRange(
                 last.topic, last.partition, last.from_offset, max(last.until_offset, each.until_offset)
             )

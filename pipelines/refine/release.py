@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pyspark.sql import Row, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StringType, StructField, StructType, TimestampType
 
 from pipelines.contract import Contract
 from pipelines.errors import StateError, UsageError
 from pipelines.gold.partial_sums import partial_sums
-from pipelines.platform import tables
 from pipelines.platform.settings import Settings
+from pipelines.platform.tables import Tables, TableSpec
 from pipelines.refine import tables as columns
 from pipelines.refine.decisions import Decision, DecisionLog, OffsetRange
 
@@ -54,18 +54,18 @@ def release(
     """
     if not reason.strip():
         raise UsageError("a release needs a reason", hint='add --reason "why these rows are right"')
-    specs = columns.specs(spark, settings, contract)
-    log_spec = tables.TableSpec(settings.table_uri(contract.product, "command_log"), COMMAND_LOG)
-    tables.ensure(spark, log_spec)
-    query_id, offsets = _held_batch(spark, specs["batches"].uri, contract.product, batch_id)
+    refined = columns.tables(spark, settings, contract)
+    commands = Tables(settings, [TableSpec(contract.product, "command_log", COMMAND_LOG)])
+    commands.ensure(spark)
+    query_id, offsets = _held_batch(refined.read(spark, "batches"), contract.product, batch_id)
     command_id = f"command:release:{query_id}:{batch_id}"
-    done = spark.read.format("delta").load(log_spec.uri).where(F.col("command_id") == command_id).first()
+    done = commands.read(spark, "command_log").where(F.col("command_id") == command_id).first()
     if done is not None:
         raise UsageError(
             f"batch {batch_id} of {contract.product} was released by {done['actor']} at {done['at']}: {done['reason']}",
             hint=f"pulseiq quality held list {contract.product}",
         )
-    held = spark.read.format("delta").load(specs["held"].uri)
+    held = refined.read(spark, "held")
     held = held.where((F.col("query_id") == query_id) & (F.col("batch_id") == batch_id))
     held = held.withColumn("query_id", F.lit(command_id)).persist()
     try:
@@ -76,12 +76,10 @@ def release(
         DecisionLog(settings, contract).append(
             Decision("release", query_id, batch_id, "promote", offsets, actor=actor, reason=reason)
         )
-        silver = held.select(specs["silver"].schema.names)
-        tables.append(silver, specs["silver"].uri, f"{command_id}/silver", 0)
+        silver = held.select(refined.columns("silver"))
         stamp = {"batch_id": F.lit(batch_id).cast("bigint"), "query_id": F.lit(command_id)}
-        tables.append(
-            partial_sums(silver, contract).withColumns(stamp), specs["gold"].uri, f"{command_id}/gold", 0
-        )
+        gold = partial_sums(silver, contract).withColumns(stamp)
+        refined.append_all({"silver": silver, "gold": gold}, command_id, 0)
         entry = Row(
             command_id=command_id,
             command="release",
@@ -93,21 +91,16 @@ def release(
             rows=rows,
             outcome="done",
         )
-        tables.append(spark.createDataFrame([entry], COMMAND_LOG), log_spec.uri, f"{command_id}/command_log", 0)
+        commands.append_all({"command_log": spark.createDataFrame([entry], COMMAND_LOG)}, command_id, 0)
     finally:
         held.unpersist()
     return Released(command_id, rows)
 
 
-def _held_batch(
-    spark: SparkSession, batches_uri: str, product: str, batch_id: int
-) -> tuple[str, tuple[OffsetRange, ...]]:
-    batches = spark.read.format("delta").load(batches_uri)
+def _held_batch(batches: DataFrame, product: str, batch_id: int) -> tuple[str, tuple[OffsetRange, ...]]:
     found = (
         batches.where((F.col("batch_id") == batch_id) & (F.col("held") > 0)).orderBy(F.col("batch_time").desc()).first()
     )
     if found is None:
-        raise UsageError(
-            f"product {product} holds no batch {batch_id}", hint=f"pulseiq quality held list {product}"
-        )
+        raise UsageError(f"product {product} holds no batch {batch_id}", hint=f"pulseiq quality held list {product}")
     return found["query_id"], tuple(OffsetRange(**each.asDict()) for each in found["offsets"])

@@ -15,10 +15,8 @@ from pipelines.contract import Contract
 from pipelines.platform.kafka_records import stream_records
 from pipelines.platform.settings import Settings
 from pipelines.platform.tables import reporting
-from pipelines.refine.batch import RefineBatch
+from pipelines.refine.batch import QUERY, RefineBatch
 from pipelines.refine.rules import classify, event_id_of
-
-QUERY = "refine"
 
 
 def transform(records: DataFrame, contract: Contract) -> DataFrame:
@@ -37,7 +35,12 @@ def transform(records: DataFrame, contract: Contract) -> DataFrame:
     rows = (
         classify(arrived, contract)
         .withColumn("batch_time", F.current_timestamp())
-        .withColumn("twin_key", F.when(F.col("reject_reason").isNull() & F.col("event_id").isNotNull(), F.col("event_id")).otherwise(position))
+        .withColumn(
+            "twin_key",
+            F.when(F.col("reject_reason").isNull() & F.col("event_id").isNotNull(), F.col("event_id")).otherwise(
+                position
+            ),
+        )
         .withWatermark("batch_time", f"{int(contract.dedup_horizon.total_seconds())} seconds")
         .dropDuplicatesWithinWatermark(["twin_key"])
         .drop("twin_key")
@@ -67,12 +70,11 @@ def start(
 ) -> StreamingQuery:
     """Start the query; `once` reads what is there and stops. What kills a batch is told to `on_failure`."""
     records = stream_records(spark, settings, contract, max_rows)
-    checkpoint = settings.checkpoint_uri(contract.product, QUERY)
-    process = RefineBatch(spark, settings, contract, checkpoint)
+    process = RefineBatch(spark, settings, contract)
     writer = (
         transform(records, contract)
         .writeStream.queryName(f"{QUERY}-{contract.product}")
-        .option("checkpointLocation", checkpoint)
+        .option("checkpointLocation", settings.checkpoint_uri(contract.product, QUERY))
         .outputMode("append")
         .foreachBatch(reporting(process, on_failure))
     )

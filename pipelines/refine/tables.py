@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pyspark.sql import SparkSession
 from pyspark.sql.types import (
     ArrayType,
     BinaryType,
     BooleanType,
+    DataType,
     DoubleType,
     IntegerType,
     LongType,
+    MapType,
     StringType,
     StructField,
     StructType,
@@ -20,7 +24,7 @@ from pipelines.contract import Contract
 from pipelines.contract.spark_schema import silver_schema
 from pipelines.gold.partial_sums import partial_sums
 from pipelines.platform.settings import Settings
-from pipelines.platform.tables import TableSpec
+from pipelines.platform.tables import Tables, TableSpec
 
 
 def _fields(**columns: object) -> list[StructField]:
@@ -67,9 +71,7 @@ QUALITY_RESULTS = StructType(
     ]
 )
 _OFFSETS = ArrayType(
-    StructType(
-        _fields(topic=StringType(), partition=IntegerType(), from_offset=LongType(), until_offset=LongType())
-    )
+    StructType(_fields(topic=StringType(), partition=IntegerType(), from_offset=LongType(), until_offset=LongType()))
 )
 _FACTS = ArrayType(
     StructType(_fields(window_start=TimestampType(), **{"class": StringType()}, reason=StringType(), n=LongType()))
@@ -104,20 +106,32 @@ def held(contract: Contract) -> StructType:
     return StructType([*silver(contract).fields, *_BYTES])
 
 
-def specs(spark: SparkSession, settings: Settings, contract: Contract) -> dict[str, TableSpec]:
-    """Every table of refine by name."""
-    sums = partial_sums(spark.createDataFrame([], silver(contract)), contract).schema
-    uri = lambda table: settings.table_uri(contract.product, table)  # noqa: E731
+def _nullable(kind: DataType) -> Any:
+    """The same type with every part of it nullable."""
+    if isinstance(kind, StructType):
+        return StructType([StructField(field.name, _nullable(field.dataType)) for field in kind])
+    if isinstance(kind, MapType):
+        return MapType(_nullable(kind.keyType), _nullable(kind.valueType))
+    return kind
+
+
+def tables(spark: SparkSession, settings: Settings, contract: Contract) -> Tables:
+    """Every table of refine."""
+    # A metric's struct is null where a leaf has no such event, and Delta would refuse it for a part declared not null.
+    sums = _nullable(partial_sums(spark.createDataFrame([], silver(contract)), contract).schema)
     position = ("kafka_topic", "kafka_partition", "kafka_offset", "batch_id", "query_id")
     event = (*position, "event_id", "event_type", "event_time", "arrived_at")
-    return {
-        "silver": TableSpec(uri("silver"), silver(contract), statistics=(*event, *contract.dimensions)),
-        "held": TableSpec(uri("held"), held(contract), statistics=event),
-        "quarantine": TableSpec(uri("quarantine"), QUARANTINE, statistics=(*event, "reason")),
-        "duplicates": TableSpec(uri("duplicates"), DUPLICATES, statistics=(*position, "event_id")),
-        "gold": TableSpec(
-            uri("gold"), StructType([*sums.fields, *BATCH]), statistics=("window_start", *contract.dimensions, "batch_id")
-        ),
-        "quality_results": TableSpec(uri("quality_results"), QUALITY_RESULTS),
-        "batches": TableSpec(uri("batches"), BATCHES, statistics=("query_id", "batch_id", "batch_time")),
-    }
+    leaf = ("window_start", *contract.dimensions, "batch_id", "query_id")
+    product = contract.product
+    return Tables(
+        settings,
+        [
+            TableSpec(product, "silver", silver(contract), statistics=(*event, *contract.dimensions)),
+            TableSpec(product, "held", held(contract), statistics=event),
+            TableSpec(product, "quarantine", QUARANTINE, statistics=(*event, "reason")),
+            TableSpec(product, "duplicates", DUPLICATES, statistics=(*position, "event_id")),
+            TableSpec(product, "gold", StructType([*sums.fields, *BATCH]), statistics=leaf),
+            TableSpec(product, "quality_results", QUALITY_RESULTS),
+            TableSpec(product, "batches", BATCHES, statistics=("query_id", "batch_id", "batch_time")),
+        ],
+    )
