@@ -1,0 +1,188 @@
+"""Judge every window of every series against the baseline.
+
+A window's p-value per test comes from the series' own past. The tests of a series count together by the smallest of
+them times their number (Bonferroni), the series of a product by shares of the allowance that the user gave: "at most N
+false alerts a week". What crosses its limit fires if it is large enough to matter, and not the work of one window alone
+unless that window is extreme.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pipelines.contract import Contract, Sensitivity
+from pipelines.detect import evidence, families, learnt, level, statistics
+from pipelines.detect.alerts import active
+from pipelines.detect.grid import Floats, Grid, Mask, to_grid, window_range
+from pipelines.detect.judged import Judged
+from pipelines.detect.learnt import Learnt
+from pipelines.detect.profile import Calendar
+from pipelines.detect.statistics import Sums
+from pipelines.errors import StateError
+
+# A window this far below the limit needs no second one.
+_EXTREME = 1e-3
+_ECHO_P = 0.02
+_ECHO_WINDOWS = 3
+_WITHOUT_LARGEST = 2.0
+_SCORE_CUT = 4.0
+_MOST_PASSES = 4
+
+
+def evaluate(series: pd.DataFrame, baseline: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """Evidence of every window from the baseline's `until` to the last one in the frame.
+
+    Args:
+        series: series frame of finished windows, from the baseline's `until` on; a window without rows was empty.
+        baseline: from `baseline.fit`, of one run.
+        contract: metrics, window, and sensitivity.
+
+    Returns:
+        Frame with `evidence.COLUMNS`, one row per series, window and test: all rows of whole metrics, and those rows of
+        parts that are notable (p <= 0.01) or fired.
+
+    Raises:
+        StateError: the frame has windows that the baseline was learnt from, or the baseline is of several runs.
+    """
+    if not len(series) or not len(baseline):
+        return pd.DataFrame(columns=list(evidence.COLUMNS))
+    seconds = int(contract.window.total_seconds())
+    first, last = series["window_start"].min(), series["window_start"].max()
+    until = baseline["until"].max()
+    if first < until:
+        raise StateError(
+            f"window {first} is part of the baseline, which was learnt until {until}",
+            hint="evaluate windows after it, or learn the baseline until an earlier time",
+        )
+    windows = window_range(until.to_datetime64(), (last + pd.Timedelta(seconds=seconds)).to_datetime64(), seconds)
+    parts = []
+    for metric in contract.metrics:
+        known = learnt.from_rows(baseline, metric)
+        if known is not None:
+            grid = to_grid(series, metric, windows, known.names)
+            parts.append(evidence.rows(judge(grid, known, contract.sensitivity, len(contract.metrics))))
+    found = [part for part in parts if len(part)]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(evidence.COLUMNS))
+
+
+def limits(known: Learnt, sensitivity: Sensitivity, metrics: int) -> Floats:
+    """p-value that each series must reach in one window, its tests counted, (series,).
+
+    The allowance per week, spread evenly over windows and metrics, and over series by `learnt.weights`.
+    """
+    per_window = sensitivity.false_alerts_per_week * known.window_seconds / (7 * 86_400)
+    return np.asarray(per_window / metrics * learnt.weights(known.dims))
+
+
+def judge(grid: Grid, known: Learnt, sensitivity: Sensitivity, metrics: int) -> Judged:
+    """All tests of one metric's windows; the level is frozen wherever an alert is open."""
+    week = Calendar.of(grid.windows, known.window_seconds).of_week()
+    eta, volume = known.table[:, week], known.volume[:, week]
+    y, w = families.observed(grid, volume, known.logarithmic)
+    limit = limits(known, sensitivity, metrics)
+    keep = level.memory(known.window_seconds)
+    plain = known.dispersion["point"]
+    frozen = np.zeros(y.shape, dtype=bool)
+    judged = None
+    # What is frozen at one window changes only later ones, so that few passes settle it.
+    for _ in range(_MOST_PASSES):
+        followed = level.follow(known.family, y, w, eta, plain, known.drift, keep, known.state, known.variance, frozen)
+        judged = _judge(grid, known, limit, sensitivity, _Data(y, w, eta, volume, followed.predicted))
+        alarmed = open_alerts(judged)
+        if (alarmed == frozen).all():
+            break
+        frozen = alarmed
+    assert judged is not None
+    return judged
+
+
+def open_alerts(judged: Judged) -> Mask:
+    """Windows in which the series has an open alert in either direction, (series, windows)."""
+    out = np.zeros(judged.grid.value.shape, dtype=bool)
+    for direction in ("up", "down"):
+        keys = [key for key in judged.p if key[1] == direction]
+        fired = np.logical_or.reduce([judged.fired[key] for key in keys], axis=0)
+        if np.any(fired):
+            notable = np.logical_or.reduce([judged.p[key] <= evidence.NOTABLE for key in keys], axis=0)
+            for row in np.flatnonzero(fired.any(axis=1)):
+                out[row] |= active(fired[row], notable[row])
+    return out
+
+
+@dataclass(frozen=True)
+class _Data:
+    y: Floats
+    w: Floats
+    eta: Floats
+    volume: Floats
+    predicted: Floats
+
+
+def _judge(grid: Grid, known: Learnt, limit: Floats, sensitivity: Sensitivity, data: _Data) -> Judged:
+    directions = statistics.hurting(grid.metric)
+    sums: dict[str, Sums] = {}
+    statistic: dict[tuple[str, str], Floats] = {}
+    p: dict[tuple[str, str], Floats] = {}
+    for test in statistics.CALIBRATED:
+        part = statistics.sums_of(test, known.family, data.y, data.w, data.eta, data.predicted)
+        for direction, value in statistics.values(test, known.family, part, known.dispersion[test], directions).items():
+            statistic[test, direction] = value
+            p[test, direction] = np.minimum(known.tail[test, direction].p_value(value) * len(directions), 1.0)
+        sums[test] = part
+    point = statistics.normal_score(
+        *families.surprise(known.family, sums["point"].y, sums["point"].m, sums["point"].w, known.dispersion["point"])
+    )
+    # A drift is shown by the longest stretch, which is what people can check.
+    sums["drift"] = sums["long"]
+    events = grid.denominator if grid.metric.kind == "ratio" else grid.n
+    nats, awaited = statistics.missing(events, data.volume, known.volume_dispersion)
+    statistic["missing", "down"], p["missing", "down"] = nats, np.exp(-nats)
+    sums["missing"] = Sums(np.zeros_like(awaited), awaited, awaited, np.ones_like(awaited))
+    effect = {test: evidence.effect(grid, known, part, test) for test, part in sums.items()}
+    fired = {}
+    for test, direction in p:
+        sign = 1.0 if direction == "up" else -1.0
+        part = sums[test]
+        strong = p[test, direction] <= (limit / len(statistics.TESTS))[:, None]
+        large = np.nan_to_num(effect[test]) * sign >= sensitivity.min_effect
+        seen = part.m if known.family == "count" or test == "missing" else part.w
+        many = np.maximum(seen, part.y if known.family == "count" else 0.0) >= sensitivity.min_count
+        fired[test, direction] = strong & large & many & _lasts(test, sign, point, p[test, direction], limit)
+    since = {(test, direction): _since(test, direction, point, nats) for test, direction in p}
+    return Judged(grid, known, limit, sums, statistic, p, fired, since, effect)
+
+
+def _lasts(test: str, sign: float, point: Floats, p: Floats, limit: Floats) -> Mask:
+    """Whether more than one window speaks, or one is extreme."""
+    if test == "missing":
+        return np.ones(p.shape, dtype=bool)
+    if test == "point":
+        echo = (p <= _ECHO_P).astype(np.int64)
+        recent = echo.copy()
+        for back in range(1, _ECHO_WINDOWS):
+            recent[:, back:] += echo[:, :-back]
+        return np.asarray((p <= (limit * _EXTREME)[:, None]) | (recent >= 2))
+    count = statistics.POOLED.get(test, statistics.POOLED["long"])
+    total, largest, seen = np.zeros_like(point), np.full_like(point, -np.inf), np.zeros_like(point)
+    length = point.shape[1]
+    for back in range(min(count, length)):
+        z = np.clip(sign * point[:, : length - back], -_SCORE_CUT, _SCORE_CUT)
+        total[:, back:] += z
+        largest[:, back:] = np.maximum(largest[:, back:], z)
+        seen[:, back:] += 1
+    without = (total - largest) / np.sqrt(np.maximum(seen - 1, 1))
+    return np.asarray((without >= _WITHOUT_LARGEST) & (seen > 1))
+
+
+def _since(test: str, direction: str, point: Floats, nats: Floats) -> Floats:
+    """Index of the window where the deviation began: the first that deviates among those that the test looks at."""
+    length = point.shape[1]
+    index = np.broadcast_to(np.arange(length, dtype=np.float64), point.shape)
+    speaks = nats > 0 if test == "missing" else (1.0 if direction == "up" else -1.0) * point >= 1.0
+    out = index.copy()
+    for back in range(1, min(statistics.POOLED.get(test, statistics.DRIFT_LAG), length)):
+        out[:, back:] = np.where(speaks[:, : length - back], index[:, back:] - back, out[:, back:])
+    return out
