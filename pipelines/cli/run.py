@@ -69,9 +69,9 @@ def register(app: typer.Typer) -> None:
         scenario: Annotated[str, typer.Option(help="a file of contracts/shop/scenarios, without .yaml")] = (
             "conversion-drop"
         ),
-        seed: Annotated[int, typer.Option(help="the simulated world's seed")] = 1,
+        seed: Annotated[int, typer.Option(help="the simulated world's seed")] = 7,
         override: Annotated[
-            list[str] | None, typer.Option("--set", help="change the scenario, e.g. incidents.0.where.DIMENSION=VALUE")
+            list[str] | None, typer.Option("--set", help="change the scenario, e.g. where.DIMENSION=VALUE")
         ] = None,
     ) -> None:
         """A week of simulated traffic with an incident, through everything, to the report.  Example: pulseiq demo"""

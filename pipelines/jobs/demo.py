@@ -14,42 +14,44 @@ from rich.console import Console
 
 from pipelines import contract as contracts
 from pipelines.contract import Contract
-from pipelines.incidents import report as incident_report
-from pipelines.incidents.record import read_incidents
+from pipelines.incidents import report, store
 from pipelines.jobs import baseline
 from pipelines.jobs.live import Live
-from pipelines.ledger import audit
-from pipelines.ledger import report as ledger_report
+from pipelines.ledger.audit import audit
+from pipelines.ledger.report import print_ledger
 from pipelines.platform import kafka, services
+from pipelines.platform.lake import Lake
 from pipelines.platform.settings import Settings
-from pipelines.platform.settings import load as load_settings
 from pipelines.platform.spark import session
 from pipelines.replay.rebuild import remove_lake
-from pipelines.simulate.run import produce
+from pipelines.simulate import labels
+from pipelines.simulate.run import Progress, produce, world_of
 from pipelines.simulate.world import World
 
 PRODUCT = "shop"
 HISTORY = timedelta(days=7)
+EVENTS = 2_000_000
 # The last stretch arrives after the baseline was learnt; every scenario's incident lies in it.
 RECENT = timedelta(hours=2)
+_REPORT_EVERY_SECONDS = 5.0
 
 
 class Steps:
     """Prints what is going on and since when, one line a step, and a line every few seconds of a long one."""
 
     def __init__(self, console: Console) -> None:
-        self.console = console
+        self._console = console
         self._started = time.monotonic()
         self._last = 0.0
 
     def __call__(self, text: str) -> None:
         self._last = time.monotonic()
-        self.console.print(f"[dim]{self._last - self._started:5.0f} s[/dim]  {text}", highlight=False)
+        self._console.print(f"[dim]{self._last - self._started:4.0f} s[/dim]  {text}", highlight=False)
 
-    def progress(self, text: str, every: float = 5.0) -> None:
-        """Print unless a line was printed less than `every` seconds ago."""
-        if time.monotonic() - self._last >= every:
-            self(text)
+    def progress(self, text: str) -> None:
+        """Print unless a line was printed a moment ago."""
+        if time.monotonic() - self._last >= _REPORT_EVERY_SECONDS:
+            self(f"  {text}")
 
 
 def run(scenario: str, seed: int, overrides: Sequence[str]) -> None:
@@ -57,40 +59,45 @@ def run(scenario: str, seed: int, overrides: Sequence[str]) -> None:
     console = Console()
     step = Steps(console)
     contract = contracts.load(PRODUCT)
+    until = datetime.now(UTC)
+    world = world_of(contract, seed, scenario, overrides, start=until - HISTORY, end=until, events=EVENTS)
     step("services: Kafka, LocalStack, Terraform")
-    services.up(echo=lambda line: step(f"  {line}"))
-    settings = load_settings()
-    now = datetime.now(UTC)
-    world = World.load(contract, seed=seed, scenario=scenario, overrides=overrides, until=now)
+    settings = services.up(lambda line: step(f"  {line}"))
+    _start_empty(settings, contract, step)
+    truth = settings.home / "labels" / f"{PRODUCT}-{scenario}-{seed}.ndjson"
+    labels.write(world.labels(), truth)
     step("Spark: starting the driver")
     spark = session(settings, "demo")
     with Live(spark, settings, contract) as running:
-        _start_empty(settings, contract, step)
         running.start(once=False)
-        border = now - RECENT
+        border = until - RECENT
         step(f"history: {HISTORY.days} days of traffic to Kafka, while bronze and refine read it")
-        _send_and_drain(running, settings, contract, world, now - HISTORY, border, step)
-        step("baseline: what is normal, from the history")
+        _send(running, settings, contract, world, until - HISTORY, border, step)
+        step("baseline: what is normal, learnt from the history")
         baseline.run(spark, settings, contract, until=border)
         end = datetime.now(UTC)
-        step(f"recent: the last {RECENT.total_seconds() / 3600:.0f} hours, with the scenario '{scenario}'")
-        _send_and_drain(running, settings, contract, world, border, end, step)
+        step(f"recent: the last {RECENT // timedelta(hours=1)} hours of traffic, with the scenario '{scenario}'")
+        _send(running, settings, contract, world, border, end, step)
         step("detect: every window since the baseline")
         running.tick(now=end)
-        step("ledger: where every record is")
-        ledger = audit.audit(settings, contract)
+    step("ledger: where every record is")
+    ledger = audit(settings, contract)
     console.print()
-    incidents = read_incidents(settings, contract.product)
-    if incidents:
-        for incident in incidents:
-            console.print(incident_report.render(incident))
-    else:
-        console.print(f"[bold green]{PRODUCT}: nothing abnormal[/bold green] as of {end:%Y-%m-%d %H:%M:%S} UTC")
-    console.print(ledger_report.render(ledger))
+    incidents = store.incidents(Lake(settings), contract.product)
+    for incident in incidents:
+        console.print(report.render(incident))
+    if not incidents:
+        console.print(f"[bold green]{PRODUCT}: nothing abnormal[/bold green] as of {end:%Y-%m-%d %H:%M:%S} UTC\n")
+    print_ledger(ledger, console)
     console.print(
         "\nKafka and LocalStack are still up. Look further:\n"
-        f"  pulseiq now {PRODUCT}\n  pulseiq incidents list {PRODUCT}\n  pulseiq ledger {PRODUCT}\n  pulseiq status\n"
-        "`make down` ends them, `make clean` removes everything."
+        f"  pulseiq now {PRODUCT}\n  pulseiq incidents list {PRODUCT}\n  pulseiq quality held list {PRODUCT}\n"
+        f"  pulseiq ledger {PRODUCT}\n  pulseiq status\n"
+        f"What was injected: {truth}\n"
+        "`make down` ends the services, `make clean` removes everything.",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
     )
 
 
@@ -102,22 +109,20 @@ def _start_empty(settings: Settings, contract: Contract, step: Steps) -> None:
     kafka.ensure_topics(settings, contract)
 
 
-def _send_and_drain(
+def _send(
     running: Live, settings: Settings, contract: Contract, world: World, start: datetime, end: datetime, step: Steps
 ) -> None:
     """Produce a stretch of the world's traffic and wait until the streams have read it all."""
     sent = 0
     failure: list[BaseException] = []
 
-    def send() -> None:
+    def note(progress: Progress) -> None:
         nonlocal sent
+        sent = progress.events
 
-        def note(count: int) -> None:
-            nonlocal sent
-            sent = count
-
+    def send() -> None:
         try:
-            produce(settings, contract, world, start, end, progress=note)
+            produce(settings, contract, world, start, end, note)
         except BaseException as error:
             failure.append(error)
 
@@ -125,9 +130,9 @@ def _send_and_drain(
     sender.start()
     while sender.is_alive():
         running.check()
-        step.progress(f"  {sent:,} sent, {running.unread('refine'):,} waiting for refine")
-        sender.join(timeout=1.0)
+        step.progress(f"{sent:,} events sent")
+        sender.join(timeout=0.5)
     if failure:
         raise failure[0]
-    running.drain(lambda behind: step.progress(f"  {sent:,} sent, {behind:,} waiting for refine"))
+    running.drain(lambda behind: step.progress(f"{sent:,} events sent, {behind:,} still to refine"))
     step(f"  {sent:,} events sent and refined")

@@ -170,7 +170,7 @@ class RefineBatch:
         )
         if twins is not None and twins_size:
             quarantine = quarantine.unionByName(twins.select(self._tables.columns("quarantine")))
-        results = [self._result_row(each, batch_id, counted.batch_time) for each in verdict.results]
+        results = [self._result_row(each, batch_id, counted.batch_time) for each in verdict.rows()]
         self._append(
             batch_id,
             {
@@ -211,6 +211,8 @@ class RefineBatch:
     def _judge(self, fresh: DataFrame, counted: Counted, replayed: bool) -> Verdict:
         """The gate's verdict on the rows that nobody has judged yet."""
         total = fresh.count() if replayed else counted.accepted
+        if not total:
+            return Verdict("promote", ())
         sample = fresh
         if total > GATE_ROWS:
             sample = fresh.where(F.expr(f"pmod(xxhash64(event_id), {total}) < {GATE_ROWS}"))
@@ -271,9 +273,8 @@ class RefineBatch:
         present = {name: rows for name, rows in parts.items() if rows is not None}
         self._tables.append_all(present, self._query_id, batch_id)
 
-    def _result_row(self, result: object, batch_id: int, batch_time: datetime) -> dict[str, object]:
-        fields = {name: getattr(result, name) for name in columns.QUALITY_RESULTS.names if hasattr(result, name)}
-        return {"query_id": self._query_id, "batch_id": batch_id, "batch_time": batch_time, **fields}
+    def _result_row(self, result: Mapping[str, object], batch_id: int, batch_time: datetime) -> dict[str, object]:
+        return {"query_id": self._query_id, "batch_id": batch_id, "batch_time": batch_time, **result}
 
     def _report(self, row: Mapping[str, object], seconds: float) -> None:
         ends = {

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from pipelines.cli.ledger import print_ledger
+from pipelines.ledger.report import print_ledger
 from pipelines.cli.main import build
 from pipelines.ledger.model import Finding, Ledger, PartitionEnds
 
