@@ -6,12 +6,11 @@ Bronze judges nothing. It is what a replay reads when Kafka no longer has the re
 from __future__ import annotations
 
 import time
-
 from collections.abc import Callable
 
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.types import (
     ArrayType,
     BinaryType,

@@ -54,15 +54,15 @@ class Cube:
     def _dense_cuboids(self, channels: Floats) -> Iterator[Cuboid]:
         assert self._flat is not None
         size = int(np.prod(self._shape))
-        full = np.stack([np.bincount(self._flat, weights=each, minlength=size) for each in channels])
+        full: Floats = np.stack([np.bincount(self._flat, weights=each, minlength=size) for each in channels])
         every = tuple(range(len(self._shape)))
-        level = {every: full.reshape(len(channels), *self._shape)}
+        level: dict[tuple[int, ...], Floats] = {every: full.reshape(len(channels), *self._shape)}
         for width in range(len(every), 0, -1):
             if width < len(every):
                 level = {dims: self._rolled_up(dims, level) for dims in combinations(every, width)}
             if width <= self._depth:
                 for dims, sums in level.items():
-                    grid = np.indices(sums.shape[1:]).reshape(width, -1).T
+                    grid = np.indices(sums.shape[1:]).reshape(width, -1).T.astype(np.int64)
                     yield Cuboid(dims, sums.reshape(len(channels), -1), grid)
 
     @staticmethod
@@ -90,4 +90,5 @@ class Cube:
         shape = tuple(self._shape[dim] for dim in dims)
         flat, group = np.unique(np.ravel_multi_index(tuple(codes.T), shape), return_inverse=True)
         sums = np.stack([np.bincount(group, weights=each, minlength=len(flat)) for each in channels])
-        return Cuboid(dims, sums, np.stack(np.unravel_index(flat, shape), axis=1))
+        codes = np.stack(np.unravel_index(flat, shape), axis=1).astype(np.int64)
+        return Cuboid(dims, sums, codes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-# Width of a bucket: a quantile read from the histogram is within 2 % of the true one (Masson, Rim, Lee: "DDSketch", 2019).
+# Width of a bucket: a quantile read from it is within 2 % of the true one (Masson, Rim, Lee: "DDSketch", 2019).
 GROWTH = 1.04
 # Bucket of values that have no logarithm (zero and below).
 UNDERFLOW = -(2**31)

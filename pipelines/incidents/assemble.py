@@ -281,13 +281,14 @@ def _groups(alerts: pd.DataFrame, gap: pd.Timedelta) -> Iterator[pd.DataFrame]:
         return
     ordered = alerts.sort_values(["start", "end", "series"], ignore_index=True)
     group: list[int] = [0]
-    latest = ordered.at[0, "end"]
+    starts, ends = list(pd.DatetimeIndex(ordered["start"])), list(pd.DatetimeIndex(ordered["end"]))
+    latest = ends[0]
     for i in range(1, len(ordered)):
-        if ordered.at[i, "start"] > latest + gap:
+        if starts[i] > latest + gap:
             yield ordered.iloc[group]
             group = []
         group.append(i)
-        latest = max(latest, ordered.at[i, "end"])
+        latest = max(latest, ends[i])
     yield ordered.iloc[group]
 
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Literal, Self, get_args
 
 from pyspark.sql import SparkSession
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 
 from pipelines.bronze import stream as bronze
 from pipelines.contract import Contract

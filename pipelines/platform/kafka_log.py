@@ -17,7 +17,9 @@ _TIMEOUT_SECONDS = 30.0
 def send_and_wait(producer: Producer, topic: str, key: bytes, value: bytes) -> None:
     """Append one record; returns once the broker has acknowledged it, raises ServiceError if it did not."""
     failures: list[str] = []
-    producer.produce(topic, key=key, value=value, on_delivery=lambda error, _: failures.append(str(error)) if error else None)
+    producer.produce(
+        topic, key=key, value=value, on_delivery=lambda error, _: failures.append(str(error)) if error else None
+    )
     if producer.flush(_TIMEOUT_SECONDS) or failures:
         reason = failures[0] if failures else f"no acknowledgement in {_TIMEOUT_SECONDS:.0f} s"
         raise ServiceError(f"topic {topic}: the broker did not take a record: {reason}", hint="pulseiq status")
@@ -37,14 +39,17 @@ def read_all(settings: Settings, topic: str) -> list[bytes]:
         consumer.assign([TopicPartition(topic, partition, starts.get(partition, 0)) for partition in wanted])
         while wanted:
             if time.monotonic() > deadline:
-                raise ServiceError(f"topic {topic}: not read to its end in {_TIMEOUT_SECONDS:.0f} s", hint="pulseiq status")
+                raise ServiceError(
+                    f"topic {topic}: not read to its end in {_TIMEOUT_SECONDS:.0f} s", hint="pulseiq status"
+                )
             for message in consumer.consume(1000, timeout=1.0):
                 if message.error():
                     raise ServiceError(f"topic {topic}: {message.error()}", hint="pulseiq status")
-                if message.value() is not None:
-                    values.append(message.value())
-                if message.offset() + 1 >= wanted.get(message.partition(), 0):
-                    wanted.pop(message.partition(), None)
+                value, partition, offset = message.value(), message.partition(), message.offset()
+                if value is not None:
+                    values.append(value)
+                if partition is not None and offset is not None and offset + 1 >= wanted.get(partition, 0):
+                    wanted.pop(partition, None)
     except KafkaException as error:
         raise ServiceError(f"topic {topic}: {error}", hint="pulseiq status") from error
     finally:

@@ -15,7 +15,7 @@ from pipelines.platform.settings import Settings
 def stream_records(spark: SparkSession, settings: Settings, contract: Contract, max_rows: int) -> DataFrame:
     """Both topics of a product as a stream, oldest record first, `max_rows` a batch at the most.
 
-    Columns: key, value (binary), topic, partition, offset, timestamp (the broker's append time), timestampType, headers.
+    Columns: key, value (binary), topic, partition, offset, timestamp (the broker's append time), headers.
     """
     return (
         spark.readStream.format("kafka")

@@ -28,7 +28,8 @@ from pipelines.platform.settings import Settings
 from pipelines.refine import tables as columns
 from pipelines.refine.count import Counted, count, dropped_by_operator, facts_of_duplicates
 from pipelines.refine.decisions import Decision, DecisionLog, OffsetRange, Recorded, overlap
-from quality.gate import Gate, Verdict
+from quality.gate import Gate
+from quality.verdict import Verdict
 
 QUERY = "refine"
 

@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from pipelines.ledger.report import print_ledger
 from pipelines.cli.main import build
 from pipelines.ledger.model import Finding, Ledger, PartitionEnds
+from pipelines.ledger.report import print_ledger
 
 SOUND = Ledger(
     product="shop",

@@ -1,5 +1,7 @@
 """Decisions fold into offset ranges; the laws of the range arithmetic hold for any ranges."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +32,7 @@ def test_range_arithmetic_is_set_arithmetic(left: list[OffsetRange], right: list
 @given(ranges)
 def test_merged_ranges_neither_touch_nor_repeat(some: list[OffsetRange]) -> None:
     merged = merge(some)
-    for a, b in zip(merged, merged[1:], strict=False):
+    for a, b in pairwise(merged):
         assert a.partition != b.partition or a.until_offset < b.from_offset
 
 
