@@ -44,6 +44,7 @@ def program(known: Endpoints) -> Program:
         home=known.home,
         prepare=lambda: prepare(known),
         probe=lambda: probe(known),
+        grace_seconds=30.0,  # it writes its state down
     )
 
 

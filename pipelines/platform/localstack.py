@@ -29,6 +29,7 @@ def program(known: Endpoints) -> Program:
         home=known.home,
         prepare=lambda: prepare(known),
         probe=lambda: probe(known),
+        grace_seconds=5.0,  # it has nothing to save
     )
 
 

@@ -50,6 +50,7 @@ class Program:
     home: Path
     prepare: Callable[[], Launch]
     probe: Callable[[], str | None]
+    grace_seconds: float = 15.0  # between TERM and KILL
 
     @property
     def pid_file(self) -> Path:
@@ -109,12 +110,12 @@ def start(program: Program) -> psutil.Process:
     return process
 
 
-def stop(program: Program, grace_seconds: float) -> bool:
-    """End every process of the program: TERM, after `grace_seconds` KILL. Returns whether there was any."""
+def stop(program: Program) -> bool:
+    """End every process of the program: TERM, after its time of grace KILL. Returns whether there was any."""
     leader = find(program)
     processes = _whole(program, leader)
     if processes:
-        _end(processes, signal.SIGTERM, grace_seconds)
+        _end(processes, signal.SIGTERM, program.grace_seconds)
         left = _whole(program, leader)
         if _end(left, signal.SIGKILL, 10.0):
             names = ", ".join(str(process.pid) for process in left)

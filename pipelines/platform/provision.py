@@ -160,6 +160,8 @@ def _environment(known: Endpoints) -> dict[str, str]:
         inherited
         | toolchain.terraform_environment(known.home)
         | {"TF_DATA_DIR": str(_folder(known) / "plugins"), "NO_PROXY": direct, "no_proxy": direct}
+        # A third less work for 300 MB more: its schema of all of AWS keeps Go's garbage collector busy.
+        | {"GOGC": os.environ.get("GOGC") or "400"}
         | {
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,

@@ -6,6 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,9 +21,9 @@ from pipelines.platform.settings import Endpoints, Settings
 
 Echo = Callable[[str], object]
 
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 _LOCK_SECONDS = 300.0
-_GRACE_SECONDS = 15.0
+_ANSWER_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,13 @@ def down(echo: Echo = print) -> None:
     """End every process of the services; Kafka's records stay, what LocalStack holds is gone."""
     known = configuration.local_endpoints()
     with _alone(known, echo):
-        for program in reversed(programs(known)):
-            began = time.monotonic()
-            if process.stop(program, _GRACE_SECONDS):
-                echo(f"{program.title}: ended in {time.monotonic() - began:.1f} s")
-            else:
-                echo(f"{program.title}: was not running")
+        wanted = programs(known)
+        began = time.monotonic()
+        with ThreadPoolExecutor(len(wanted)) as pool:
+            ending = {program.title: pool.submit(process.stop, program) for program in wanted}
+            for title, ended in ending.items():
+                ran = ended.result()
+                echo(f"{title}: ended after {time.monotonic() - began:.1f} s" if ran else f"{title}: was not running")
 
 
 def status() -> Status:
@@ -125,7 +127,7 @@ def _start(wanted: tuple[Program, ...], echo: Echo) -> None:
         found = process.find(program)
         if found is not None and _deaf(program):
             echo(f"{program.title}: pid {found.pid} runs but does not answer; starting it anew")
-            process.stop(program, _GRACE_SECONDS)
+            process.stop(program)
             found = None
         if found is None:
             ports.refuse_taken(program.port, program.title, program.port_variable)
@@ -160,7 +162,7 @@ def _start(wanted: tuple[Program, ...], echo: Echo) -> None:
 
 def _deaf(program: Program) -> bool:
     """Whether a running program does not answer, though it had the time to."""
-    deadline = time.monotonic() + _GRACE_SECONDS
+    deadline = time.monotonic() + _ANSWER_SECONDS
     while time.monotonic() < deadline:
         if program.probe() is not None:
             return False

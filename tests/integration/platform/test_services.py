@@ -154,7 +154,7 @@ def test_a_killed_kafka_comes_back_with_its_records(home: Path) -> None:
 
 
 def test_a_program_that_no_longer_answers_is_started_anew(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "_GRACE_SECONDS", 3.0)
+    monkeypatch.setattr(services, "_ANSWER_SECONDS", 3.0)
     stuck = pids()["localstack"]
     assert stuck is not None
     os.kill(stuck, signal.SIGSTOP)

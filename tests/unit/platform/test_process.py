@@ -43,14 +43,14 @@ def make(tmp_path: Path) -> Iterator[Make]:
     made: list[Program] = []
 
     def program(source: str = LISTENER, name: str = "listener") -> Program:
-        port = ports.free_port(20_000 + os.getpid() % 5_000)
+        port = ports.free_port(20_000 + os.getpid() * 37 % 11_000)
         launch = Launch([sys.executable, "-c", source, str(port)], dict(os.environ), tmp_path)
-        made.append(Program(name, name.title(), port, "PULSEIQ_TEST_PORT", tmp_path, lambda: launch, lambda: "ok"))
+        made.append(Program(name, name.title(), port, "PULSEIQ_TEST_PORT", tmp_path, lambda: launch, lambda: "ok", 0.5))
         return made[-1]
 
     yield program
     for each in made:
-        process.stop(each, 0.2)
+        process.stop(each)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -73,13 +73,13 @@ def test_stop_ends_the_whole_group_and_a_second_stop_finds_nothing(make: Make) -
     process.start(program)
     wait_for(lambda: "child" in program.log_file.read_text())
     child = psutil.Process(int(program.log_file.read_text().split()[1]))
-    assert len(process.members(program)) == 2
-    assert process.stop(program, 5.0)
+    wait_for(lambda: len(process.members(program)) == 2)
+    assert process.stop(program)
     wait_for(lambda: not process.alive(child))
     assert process.find(program) is None
     assert not program.pid_file.exists()
     assert not ports.listening(program.port)
-    assert not process.stop(program, 5.0)
+    assert not process.stop(program)
 
 
 def test_what_its_dead_leader_left_behind_is_ended_too(make: Make) -> None:
@@ -91,7 +91,7 @@ def test_what_its_dead_leader_left_behind_is_ended_too(make: Make) -> None:
     wait_for(lambda: not process.alive(leader))
     assert process.alive(child)
     assert process.find(program) is None
-    assert process.stop(program, 5.0)
+    assert process.stop(program)
     assert not process.alive(child)
 
 
@@ -100,7 +100,7 @@ def test_a_program_that_ignores_term_is_killed_after_its_grace(make: Make) -> No
     leader = process.start(program)
     wait_for(lambda: "ready" in program.log_file.read_text())
     began = time.monotonic()
-    assert process.stop(program, 0.5)
+    assert process.stop(program)
     assert 0.5 <= time.monotonic() - began < 5.0
     assert not process.alive(leader)
 
@@ -112,7 +112,7 @@ def test_a_pid_that_another_program_got_is_neither_found_nor_killed(make: Make) 
         program.pid_file.parent.mkdir(parents=True)
         program.pid_file.write_text(json.dumps({"pid": stranger.pid, "start": "another boot/1"}))
         assert process.find(program) is None
-        assert not process.stop(program, 1.0)
+        assert not process.stop(program)
         assert stranger.poll() is None
         assert not program.pid_file.exists()
     finally:
@@ -143,7 +143,7 @@ def test_the_same_program_of_another_home_is_left_alone(make: Make, tmp_path: Pa
     started = process.start(program)
     other = Program("listener", "Listener", 1, "X", tmp_path / "other", program.prepare, program.probe)
     assert process.find(other) is None
-    assert not process.stop(other, 1.0)
+    assert not process.stop(other)
     assert process.alive(started)
 
 
@@ -165,7 +165,7 @@ def test_the_previous_log_is_kept_beside_the_new_one(make: Make) -> None:
     for _ in range(2):
         process.start(program)
         wait_for(lambda: "ready" in program.log_file.read_text())
-        process.stop(program, 0.1)
+        process.stop(program)
     assert (program.home / "log" / "stubborn.previous.log").read_text() == "ready\n"
     assert process.last_lines(program) == "ready"
 
