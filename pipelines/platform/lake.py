@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
+from pipelines.errors import ServiceError
+from pipelines.platform import aws
 from pipelines.platform.settings import Settings
+
+_ATTEMPTS = 10
 
 
 class Lake:
-    """Tables of one environment by product and name."""
+    """Tables of one environment by product and name; every method raises ServiceError when S3 does not answer."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -19,14 +27,18 @@ class Lake:
 
     def table(self, product: str, table: str, version: int | None = None) -> DeltaTable | None:
         """The table at its newest or a given version; None when it does not exist."""
+        uri = self._settings.table_uri(product, table)
         try:
-            return DeltaTable(self._settings.table_uri(product, table), version=version, storage_options=self._options)
+            with self._reaching(uri):
+                return DeltaTable(uri, version=version, storage_options=self._options)
         except TableNotFoundError:
             return None
 
     def exists(self, product: str, table: str) -> bool:
         """Whether the table exists."""
-        return DeltaTable.is_deltatable(self._settings.table_uri(product, table), storage_options=self._options)
+        uri = self._settings.table_uri(product, table)
+        with self._reaching(uri):
+            return DeltaTable.is_deltatable(uri, storage_options=self._options)
 
     def read(
         self,
@@ -40,26 +52,45 @@ class Lake:
         found = self.table(product, table, version)
         if found is None:
             return pa.table({})
-        return found.to_pyarrow_dataset().to_table(columns=columns, filter=filter)
+        with self._reaching(found.table_uri):
+            return found.to_pyarrow_dataset().to_table(columns=columns, filter=filter)
 
     def append(self, product: str, table: str, rows: pa.Table, app_id: str, app_version: int) -> None:
         """Append once: an append whose application id and version are already in the table changes nothing."""
-        found = self.table(product, table)
-        done = found.transaction_version(app_id) if found is not None else None
-        if done is not None and done >= app_version:
-            return
-        write_deltalake(
-            found or self._settings.table_uri(product, table),
-            rows,
-            mode="append",
-            storage_options=self._options,
-            commit_properties=CommitProperties(app_transactions=[Transaction(app_id, app_version)]),
-        )
+        uri = self._settings.table_uri(product, table)
+        once = CommitProperties(app_transactions=[Transaction(app_id, app_version)])
+        for attempt in range(1, _ATTEMPTS + 1):
+            found = self.table(product, table)
+            done = None if found is None else found.transaction_version(app_id)
+            if done is not None and done >= app_version:
+                return
+            try:
+                with self._reaching(uri):
+                    write_deltalake(
+                        found or uri, rows, mode="append", storage_options=self._options, commit_properties=once
+                    )
+                    return
+            except CommitFailedError:
+                # Somebody else made the table, or this very append, in the meantime: look again.
+                if attempt == _ATTEMPTS:
+                    raise
 
     def properties(self, product: str, table: str) -> dict[str, str]:
         """The table's properties; empty when it does not exist."""
         found = self.table(product, table)
         return {} if found is None else dict(found.metadata().configuration)
+
+    @contextmanager
+    def _reaching(self, uri: str) -> Iterator[None]:
+        """delta-rs reports what S3 said as a coloured tree over many lines; make it one that a person can act on."""
+        try:
+            yield
+        except OSError as error:
+            said = " ".join(re.sub(r"\x1b\[\d*m|↳", "", str(error)).split())
+            code = re.search(r"<Code>(\w+)</Code>", said)
+            reason = code[1] if code else "no answer" if "HTTP error" in said else said[:300]
+            where = self._settings.endpoint_url or f"AWS in {self._settings.region}"
+            raise ServiceError(f"{uri} cannot be reached at {where}: {reason}", hint="pulseiq status") from error
 
 
 def storage_options(settings: Settings) -> dict[str, str]:
@@ -68,9 +99,12 @@ def storage_options(settings: Settings) -> dict[str, str]:
     if settings.endpoint_url is not None:
         options |= {
             "AWS_ENDPOINT_URL": settings.endpoint_url,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_ACCESS_KEY_ID": aws.LOCAL_ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": aws.LOCAL_SECRET_KEY,
             "AWS_ALLOW_HTTP": "true",
             "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": "false",
+            # A proxy of the environment knows nothing of this machine's loopback, and only another one displaces it.
+            "proxy_url": settings.endpoint_url,
+            "proxy_excludes": "127.0.0.1",
         }
     return options

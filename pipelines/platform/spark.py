@@ -1,17 +1,27 @@
-"""The one place that configures Spark: jars, Delta, S3, the log store, memory and clock."""
+"""The one place that configures Spark: jars, Delta, S3, the log store, state, memory and clock."""
 
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import pyspark
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
-from pipelines.errors import SetupError
-from pipelines.platform import toolchain
+from pipelines.platform import aws, toolchain
 from pipelines.platform.settings import Settings
 
 _LOG_STORE = "dev.pulseiq.logstore.ConditionalPutLogStore"
+_JVM_ENDS_SECONDS = 60
+
+# What the session of this process was asked for; Spark allows one at a time.
+_asked: dict[str, str] = {}
 
 
 def session(
@@ -21,54 +31,66 @@ def session(
     cores: str = "local[2]",
     memory: str = "1536m",
     shuffle_partitions: int = 2,
+    brief: bool = False,
 ) -> SparkSession:
-    """The Spark session of this process, configured for the environment.
+    """The Spark session of this process. A session that was asked for differently is stopped first, with its JVM.
 
     Args:
         settings: where S3 is; None for a session that touches local files only.
         app: name shown in logs.
-        cores: Spark's master URL; ignored where spark-submit has set one.
+        cores: Spark's master URL; as `memory`, ignored where spark-submit started this process.
         memory: heap of the local driver.
         shuffle_partitions: reducers of every shuffle. Frozen into the checkpoint of a stateful query.
+        brief: for runs of seconds: half the time to start, and half the speed after a minute.
     """
-    os.environ["JAVA_HOME"] = str(toolchain.java_home())
-    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    wanted = configuration(settings, shuffle_partitions)
+    if not _submitted():
+        wanted |= _local_driver(settings, cores, memory, brief)
+        os.environ |= {"JAVA_HOME": str(toolchain.java_home()), "SPARK_LOCAL_IP": "127.0.0.1"}
+        if wanted != _asked:
+            if SparkSession._instantiatedSession is not None:
+                SparkSession._instantiatedSession.stop()
+            _end_jvm()
     builder = SparkSession.builder.appName(app)
-    for name, value in configuration(settings, shuffle_partitions).items():
+    for name, value in wanted.items():
         builder = builder.config(name, value)
-    if "SPARK_ENV_LOADED" not in os.environ:
-        builder = builder.master(cores).config("spark.driver.memory", memory)
     spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
+    _asked.clear()
+    _asked.update(wanted)
     return spark
 
 
+def stop(spark: SparkSession) -> None:
+    """End the session and its JVM, so that the next session gets its own heap, class path and S3 clients."""
+    spark.stop()
+    _end_jvm()
+
+
 def configuration(settings: Settings | None, shuffle_partitions: int) -> dict[str, str]:
-    """Every Spark property that the project sets, by name."""
-    class_path = [*toolchain.jars("spark"), *toolchain.jars("pulseiq")]
-    if not class_path:
-        raise SetupError("Spark's jars are not there", hint="make setup")
+    """The Spark properties that hold everywhere, here and on AWS, by name."""
     properties = {
-        # On the class path, not in spark.jars: half a gigabyte is neither copied nor served.
-        "spark.driver.extraClassPath": os.pathsep.join(str(jar) for jar in class_path),
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_logging()} -Duser.timezone=UTC",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
+        "spark.sql.streaming.ui.enabled": "false",
+        # A driver runs for weeks, and each plan that is kept for a page that nobody opens is up to 100 kB of heap.
+        "spark.sql.ui.retainedExecutions": "10",
+        "spark.ui.retainedJobs": "50",
+        "spark.ui.retainedStages": "50",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(shuffle_partitions),
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.databricks.delta.snapshotPartitions": "2",
-        "spark.databricks.delta.checkpoint.partSize": "100000",
         "spark.delta.logStore.s3.impl": _LOG_STORE,
         "spark.delta.logStore.s3a.impl": _LOG_STORE,
         "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
         "spark.hadoop.fs.AbstractFileSystem.s3.impl": "org.apache.hadoop.fs.s3a.S3A",
+        # Every open file takes one part's buffer at once: of the default 64 MB, eight writers would take half a GB.
         "spark.hadoop.fs.s3a.fast.upload.buffer": "bytebuffer",
-        "spark.hadoop.fs.s3a.connection.maximum": "64",
+        "spark.hadoop.fs.s3a.multipart.size": "16M",
+        # Names of data files are random and those of the log are conditional: asking before each PUT adds nothing.
+        "spark.hadoop.fs.s3a.create.performance": "true",
         "spark.sql.streaming.stateStore.providerClass": (
             "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
         ),
@@ -81,15 +103,61 @@ def configuration(settings: Settings | None, shuffle_partitions: int) -> dict[st
             "spark.hadoop.fs.s3a.endpoint.region": settings.region,
             "spark.hadoop.fs.s3a.path.style.access": "true",
             "spark.hadoop.fs.s3a.connection.ssl.enabled": "false",
-            "spark.hadoop.fs.s3a.access.key": "test",
-            "spark.hadoop.fs.s3a.secret.key": "test",
-            "spark.hadoop.fs.s3a.aws.credentials.provider": (
-                "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"
-            ),
+            "spark.hadoop.fs.s3a.access.key": aws.LOCAL_ACCESS_KEY,
+            "spark.hadoop.fs.s3a.secret.key": aws.LOCAL_SECRET_KEY,
+            "spark.hadoop.fs.s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
         }
     return properties
 
 
-def _logging() -> Path:
-    """Log4j2 settings beside this file: warnings of Spark itself stay out of the command line's output."""
-    return Path(__file__).with_name("log4j2.properties")
+def class_path() -> str:
+    """The driver's class path. Spark's own jars first: the AWS bundle holds older netty, slf4j and caffeine."""
+    own = [*toolchain.jars("spark"), *toolchain.jars("pulseiq")]
+    return os.pathsep.join([str(Path(pyspark.__file__).parent / "jars" / "*"), *map(str, own)])
+
+
+def _end_jvm() -> None:
+    gateway: Any = SparkContext._gateway
+    process: subprocess.Popen[bytes] | None = getattr(gateway, "proc", None)
+    if process is None:
+        return  # None was started, or spark-submit owns it.
+    gateway.shutdown()
+    if process.stdin is not None:
+        process.stdin.close()  # The JVM ends when its standard input does.
+    try:
+        process.wait(timeout=_JVM_ENDS_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    SparkContext._gateway = None
+    SparkContext._jvm = None
+
+
+def _submitted() -> bool:
+    """Whether spark-submit started this process, as EMR does: jars, memory and JVM are its business then."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+def _local_driver(settings: Settings | None, cores: str, memory: str, brief: bool) -> dict[str, str]:
+    scratch = toolchain.tools_dir() / "spark" if settings is None else settings.home / "data" / "spark"
+    return {
+        "spark.master": cores,
+        "spark.driver.memory": memory,
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        # On the class path, not in spark.jars: half a gigabyte is neither copied nor served.
+        "spark.driver.extraClassPath": class_path(),
+        "spark.driver.extraJavaOptions": shlex.join(_jvm_options(brief)),
+        "spark.pyspark.python": sys.executable,
+        "spark.local.dir": str(scratch),
+        "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+    }
+
+
+def _jvm_options(brief: bool) -> Sequence[str]:
+    logging = Path(__file__).with_name("log4j2.properties").as_uri()
+    options = [f"-Dlog4j2.configurationFile={logging}", "-Duser.timezone=UTC"]
+    if brief:
+        # One quick compiler instead of two: what runs for seconds never gets back what the second one costs.
+        options += ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+    return options

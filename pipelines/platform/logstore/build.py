@@ -1,4 +1,4 @@
-"""Builds the log store's jar with the Janino compiler that pyspark ships: `python -m pipelines.platform.logstore.build`.
+"""Builds the log store's jar by the Janino compiler that pyspark ships: `python -m pipelines.platform.logstore.build`.
 
 A user's machine has a Java runtime without a compiler; Spark brings one for its own generated code. The jar is the same
 to the byte for the same source: entries are sorted and carry no time.
@@ -10,11 +10,14 @@ import argparse
 import os
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyspark
-from pyspark.java_gateway import launch_gateway
+from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
+from py4j.protocol import Py4JJavaError
 
 from pipelines.errors import SetupError
 from pipelines.platform import toolchain
@@ -28,47 +31,58 @@ def default_jar() -> Path:
     return toolchain.tools_dir() / "jars" / "pulseiq" / "pulseiq-logstore.jar"
 
 
-def build(jars: Sequence[Path], out: Path) -> None:
+def build(jars: Sequence[Path], out: Path, source: Path = SOURCE) -> None:
     """Compile the source against `jars` and pyspark's own, and write the jar at once or not at all."""
-    os.environ["JAVA_HOME"] = str(toolchain.java_home())
-    class_path = [*jars, *sorted((Path(pyspark.__file__).parent / "jars").glob("*.jar"))]
-    gateway = launch_gateway()
+    sparks = sorted((Path(pyspark.__file__).parent / "jars").glob("*.jar"))
+    with tempfile.TemporaryDirectory() as folder, _java(sparks) as gateway:
+        _compile(gateway, source, [*jars, *sparks], Path(folder))
+        _pack(Path(folder), out)
+
+
+@contextmanager
+def _java(sparks: Sequence[Path]) -> Iterator[JavaGateway]:
+    """A Java with the compiler on its class path, that ends with the block."""
+    needed = [jar for jar in sparks if jar.name.startswith(("py4j-", "janino-", "commons-compiler-"))]
+    port, token = launch_gateway(
+        classpath=os.pathsep.join(str(jar) for jar in needed),
+        jarpath=str(next(jar for jar in needed if jar.name.startswith("py4j-"))),
+        java_path=str(toolchain.java()),
+        die_on_exit=True,
+        enable_auth=True,
+    )
+    gateway = JavaGateway(gateway_parameters=GatewayParameters(port=port, auth_token=token))
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            _compile(gateway, class_path, Path(folder))
-            _pack(Path(folder), out)
+        yield gateway
     finally:
         gateway.shutdown()
 
 
-def _compile(gateway, class_path: Sequence[Path], folder: Path) -> None:  # type: ignore[no-untyped-def]
-    jvm = gateway.jvm
-
-    def files(paths: Sequence[Path]):  # type: ignore[no-untyped-def]
-        array = gateway.new_array(jvm.java.io.File, len(paths))
-        for i, path in enumerate(paths):
-            array[i] = jvm.java.io.File(str(path))
+def _compile(gateway: JavaGateway, source: Path, class_path: Sequence[Path], folder: Path) -> None:
+    def files(paths: Sequence[Path]) -> Any:
+        array = gateway.new_array(gateway.jvm.java.io.File, len(paths))
+        for position, path in enumerate(paths):
+            array[position] = gateway.jvm.java.io.File(str(path))
         return array
 
-    compiler = jvm.org.codehaus.janino.Compiler()
+    compiler = gateway.jvm.org.codehaus.janino.Compiler()
     compiler.setClassPath(files(class_path))
-    compiler.setDestinationDirectory(jvm.java.io.File(str(folder)), False)
+    compiler.setDestinationDirectory(gateway.jvm.java.io.File(str(folder)), False)
     compiler.setDebugLines(True)
     try:
-        compiler.compile(files([SOURCE]))
-    except Exception as error:
-        reason = str(getattr(error, "java_exception", error)).splitlines()[0]
-        raise SetupError(f"{SOURCE.name} was not compiled: {reason}", hint="make setup") from error
+        compiler.compile(files([source]))
+    except Py4JJavaError as error:
+        reason = " ".join(str(error.java_exception.getMessage()).split())
+        raise SetupError(f"{source.name} was not compiled: {reason}", hint="make setup") from error
 
 
 def _pack(folder: Path, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_suffix(".partial")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as jar:
+    with zipfile.ZipFile(partial, "w") as jar:
         for path in sorted(folder.rglob("*.class")):
-            entry = zipfile.ZipInfo(str(path.relative_to(folder)), _NO_TIME)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            jar.writestr(entry, path.read_bytes())
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _NO_TIME)
+            # Stored, not deflated: what zlib makes of the same bytes differs between its versions.
+            jar.writestr(entry, path.read_bytes(), zipfile.ZIP_STORED)
     partial.replace(out)
 
 
