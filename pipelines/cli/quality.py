@@ -46,6 +46,30 @@ def list_held(
         print_list(product, found, Console())
 
 
+@held_app.command("release")
+def release_held(
+    product: Product,
+    batch_id: BatchId,
+    reason: Annotated[str, typer.Option("--reason", help="Why these rows are right; kept with your name.")],
+    actor: Annotated[str | None, typer.Option("--by", help="Who decides; your user name when left out.")] = None,
+) -> None:
+    """Let a held batch through to silver and gold, once, while the stream runs.
+
+    Example: pulseiq quality held release shop 12 --reason "new price list"
+    """
+    import getpass
+
+    from pipelines import contract as contracts
+    from pipelines.platform import settings
+    from pipelines.platform.spark import session
+    from pipelines.refine.release import release
+
+    known, contract = settings.load(), contracts.load(product)
+    spark = session(known, f"release-{contract.product}", memory="1g")
+    done = release(spark, known, contract, batch_id, actor=actor or getpass.getuser(), reason=reason)
+    typer.echo(f"released batch {batch_id} of {contract.product}: {done.rows:,} rows to silver and gold")
+
+
 @held_app.command("show")
 def show_held(product: Product, batch_id: BatchId, output: Output = "text") -> None:
     """One held batch: where its records are, what every check saw, and what to do next."""

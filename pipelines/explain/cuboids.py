@@ -90,5 +90,5 @@ class Cube:
         shape = tuple(self._shape[dim] for dim in dims)
         flat, group = np.unique(np.ravel_multi_index(tuple(codes.T), shape), return_inverse=True)
         sums = np.stack([np.bincount(group, weights=each, minlength=len(flat)) for each in channels])
-        codes = np.stack(np.unravel_index(flat, shape), axis=1).astype(np.int64)
-        return Cuboid(dims, sums, codes)
+        elements: Codes = np.stack(np.unravel_index(flat, shape), axis=1).astype(np.int64)
+        return Cuboid(dims, np.asarray(sums, dtype=np.float64), elements)

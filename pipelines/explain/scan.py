@@ -76,6 +76,11 @@ def scan(codes: Codes, shape: tuple[int, ...], actual: Floats, expected: Floats,
     cube = Cube(codes, shape, depth)
 
     first = _best(cube, channels, variance, keep=10)
+    if first.mirror > max(_STOP, first.best[0].gain if first.best else 0.0):
+        # A small segment can move against the noise of the total: the stronger side is the incident.
+        direction, d = -direction, -d
+        channels, variance = _channels(d, x, kind)
+        first = _best(cube, channels, variance, keep=10)
     stop = max(_STOP, _MIRROR * first.mirror)
     whole = _gain(channels.sum(axis=1, keepdims=True), variance, 0)
     ranked = first.best

@@ -41,7 +41,7 @@ def severity(inputs: Inputs) -> SeverityLine:
         "breadth": math.sqrt(min(max(inputs.breadth, 0.0), 1.0)),
         "duration": 1 - math.exp(-max(inputs.duration, timedelta()) / _DURATION_SCALE),
     }
-    score = sum(WEIGHTS[name] * value for name, value in parts.items())
+    score = round(sum(WEIGHTS[name] * value for name, value in parts.items()), 4)
     level = next(name for threshold, name in THRESHOLDS if score >= threshold)
     minutes = inputs.duration.total_seconds() / 60
     words = {
@@ -50,9 +50,7 @@ def severity(inputs: Inputs) -> SeverityLine:
         "breadth": f"{inputs.breadth:.0%} of the traffic",
         "duration": f"{minutes:.0f} minutes so far",
     }
-    return SeverityLine(
-        level=level, score=round(score, 4), inputs={k: round(v, 4) for k, v in parts.items()}, words=words
-    )
+    return SeverityLine(level=level, score=score, inputs={k: round(v, 4) for k, v in parts.items()}, words=words)
 
 
 def _one_in(p_value: float) -> str:
