@@ -1,24 +1,38 @@
-"""Durations as people write them: `5 minutes`, `1 hour`, `10m`."""
+"""Durations and moments as people write them: `5 minutes`, `1 hour`, `10m`; `2020-01-01`, `2020-01-01T00:00:00Z`."""
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-_UNITS = {"s": 1, "second": 1, "m": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
-_FORM = re.compile(r"^\s*(\d+)\s*([a-z]+?)s?\s*$")
+_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+_FORM = re.compile(r"\s*(\d{1,9})\s*(s|m|h|d|(?:second|minute|hour|day)s?)\s*")
 
 
 def parse_duration(given: Any) -> timedelta:
     """A timedelta from text such as `5 minutes`; ValueError says what is expected."""
     if isinstance(given, timedelta):
         return given
-    found = _FORM.match(given) if isinstance(given, str) else None
-    # `10s` is ten seconds: the plural's s may have been taken for the unit.
-    unit = _UNITS.get(found.group(2)) if found else None
-    if isinstance(given, str) and (seconds := re.match(r"^\s*(\d+)\s*s\s*$", given)):
-        return timedelta(seconds=int(seconds.group(1)))
-    if found is None or unit is None:
-        raise ValueError(f"'{given}' is not a duration: write a whole number and s, minutes, hours or days")
-    return timedelta(seconds=int(found.group(1)) * unit)
+    found = _FORM.fullmatch(given) if isinstance(given, str) else None
+    if found is None:
+        raise ValueError(f"'{given}' is not a duration: write a whole number and seconds, minutes, hours or days")
+    unit = next(seconds for name, seconds in _UNITS.items() if name.startswith(found[2].removesuffix("s") or "s"))
+    try:
+        return timedelta(seconds=int(found[1]) * unit)
+    except OverflowError:
+        raise ValueError(f"'{given}' is too long") from None
+
+
+def parse_moment(given: Any) -> datetime:
+    """An aware datetime from what YAML gives for a date or a time; without a zone it is UTC."""
+    if isinstance(given, str):
+        try:
+            given = datetime.fromisoformat(given)
+        except ValueError:
+            raise ValueError(f"'{given}' is not a time: write it as 2020-01-01T00:00:00Z") from None
+    if isinstance(given, date) and not isinstance(given, datetime):
+        given = datetime(given.year, given.month, given.day)
+    if not isinstance(given, datetime):
+        raise ValueError(f"'{given}' is not a time: write it as 2020-01-01T00:00:00Z")
+    return given if given.tzinfo else given.replace(tzinfo=UTC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +14,13 @@ from jsonschema.exceptions import SchemaError
 from pipelines.contract.model import RESERVED, Field, Type
 from pipelines.errors import ContractError
 
-_TYPES = ("string", "integer", "number", "boolean")
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+}
 _RULES = {
     "minimum": "minimum",
     "maximum": "maximum",
@@ -24,68 +31,142 @@ _RULES = {
     "pattern": "pattern",
     "enum": "enum",
 }
-_SILENT = {"type", "title", "description", "examples", "format", "default", "$comment", "const", *_RULES}
-_OBJECT = {
-    "$schema", "$id", "$comment", "title", "description", "type", "properties", "required", "additionalProperties",
-}  # fmt: skip
+_WORDS = {"title", "description", "examples", "default", "deprecated", "$comment", "$id"}
+_LEAF = {"type", "format", "const", *_WORDS, *_RULES}
+_OBJECT = {"$schema", "type", "properties", "required", "additionalProperties", *_WORDS}
+_NAME = re.compile(r"[A-Za-z_@][A-Za-z0-9_@-]*")
+# What Python's regular expressions know and Java's do not, or otherwise.
+_FOREIGN = re.compile(r"\(\?P|\(\?\(|\\Z|\(\?[a-zA-Z]*[Lu]")
 
 
-def read_fields(file: Path, mapped: Collection[str]) -> tuple[Field, ...]:
-    """Payload fields of a schema file, objects flattened with `_`; the paths in `mapped` are the envelope's.
+def read_fields(file: Path) -> tuple[Field, ...]:
+    """Every field of a schema file, objects flattened with `_`, lists left out: no rule and no metric reads them.
 
     Raises:
         ContractError: not JSON, not a schema of draft 2020-12, or a construct that row rules cannot judge.
     """
-    try:
-        schema = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ContractError(f"{file}: no such schema file", hint="correct 'schema' in product.yaml") from error
-    except json.JSONDecodeError as error:
-        raise ContractError(f"{file}:{error.lineno}: not JSON: {error.msg}", hint="correct the file") from error
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        raise ContractError(f"{file}: {error.json_path}: {error.message}", hint="correct the schema") from error
-    fields = [field for field in _walk(file, schema, "$", required=True) if field.path not in mapped]
+    schema = _read(file)
+    fields = list(_walk(file, schema, "$", required=True))
+    seen: dict[str, Field] = {}
     for field in fields:
-        if field.column in RESERVED:
+        other = seen.setdefault(field.column.lower(), field)
+        if other is not field:
             raise ContractError(
-                f"{file}: {field.path}: column '{field.column}' is reserved",
-                hint="map it in the envelope, or rename it in an object of its own",
+                f"{file}: {field.path} and {other.path} would both be column '{other.column}'",
+                hint="leave one of them out: a schema need not name every field",
             )
     return tuple(fields)
 
 
+def payload(file: Path, fields: tuple[Field, ...], mapped: Collection[str]) -> tuple[Field, ...]:
+    """The fields that the envelope and the dimensions do not take, whose columns are silver's own."""
+    found = tuple(field for field in fields if field.path not in mapped)
+    for field in found:
+        if field.column.lower() in RESERVED:
+            raise ContractError(
+                f"{file}: {field.path}: column '{field.column}' is reserved",
+                hint="map the field in the envelope or as a dimension, or leave it out of the schema",
+            )
+    return found
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ContractError(f"{file}: key '{twice}' is given twice in one object", hint="remove one of them")
+        return found
+
+    try:
+        schema = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=once)
+    except OSError as error:
+        raise ContractError(f"{file}: no such schema file", hint="correct 'schema' in product.yaml") from error
+    except json.JSONDecodeError as error:
+        raise ContractError(f"{file}:{error.lineno}: not JSON: {error.msg}", hint="correct the file") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise ContractError(f"{file}: not JSON: {error}", hint="correct the file") from error
+    if not isinstance(schema, dict):
+        raise ContractError(f"{file}: $: expected an object", hint="see contracts/shop for the form")
+    if schema.get("$schema", _DRAFT).rstrip("#") != _DRAFT:
+        raise ContractError(f"{file}: $.$schema: '{schema['$schema']}' is another draft", hint=f"use {_DRAFT}")
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        raise ContractError(f"{file}: {error.json_path}: {error.message}", hint="correct the schema") from error
+    return schema
+
+
 def _walk(file: Path, schema: Mapping[str, Any], path: str, required: bool) -> Iterator[Field]:
-    unknown = set(schema) - _OBJECT
-    if schema.get("type") != "object" or unknown:
-        found = f"keyword '{min(unknown)}'" if unknown else f"type {schema.get('type')!r}"
-        raise ContractError(f"{file}: {path}: {found}; expected a plain object", hint="see contracts/shop for the form")
-    needed = set(schema.get("required", ()))
-    for name, each in schema.get("properties", {}).items():
+    if unknown := set(schema) - _OBJECT:
+        raise ContractError(f"{file}: {path}: keyword '{min(unknown)}' cannot be judged", hint="leave it out")
+    kinds, nullable = _kinds(schema)
+    if kinds != ["object"]:
+        raise ContractError(f"{file}: {path}: type is {schema.get('type')!r}, expected 'object'", hint="correct it")
+    if schema.get("additionalProperties", True) is False:
+        raise ContractError(
+            f"{file}: {path}.additionalProperties: unknown fields cannot be refused: they are kept in bronze",
+            hint="leave it out, or set it to true",
+        )
+    needed = set(schema.get("required", ())) if required and not nullable else set()
+    properties = schema.get("properties", {})
+    if missing := needed - set(properties):
+        raise ContractError(
+            f"{file}: {path}.required: '{min(missing)}' has no type", hint="describe it under 'properties'"
+        )
+    for name, each in properties.items():
         below = f"{path}.{name}"
-        if each.get("type") == "object":
-            yield from _walk(file, each, below, required and name in needed)
-        elif each.get("type") == "array":
-            continue  # Kept in bronze; no metric and no rule reads a list.
-        else:
-            yield _field(file, below, each, required and name in needed)
+        if not _NAME.fullmatch(name):
+            raise ContractError(
+                f"{file}: {below}: a name of letters, digits, _, -, @ is expected",
+                hint="leave the field out: a schema need not name every field",
+            )
+        if not isinstance(each, dict):
+            raise ContractError(f"{file}: {below}: true and false are no description", hint="give it a type")
+        kinds, _ = _kinds(each)
+        if kinds == ["object"]:
+            yield from _walk(file, each, below, name in needed)
+        elif kinds != ["array"]:
+            yield _field(file, below, each, name in needed)
 
 
 def _field(file: Path, path: str, schema: Mapping[str, Any], required: bool) -> Field:
-    unknown = set(schema) - _SILENT
-    if schema.get("type") not in _TYPES or unknown:
+    kinds, nullable = _kinds(schema)
+    unknown = set(schema) - _LEAF
+    if len(kinds) != 1 or kinds[0] not in _TYPES or unknown:
         found = f"keyword '{min(unknown)}'" if unknown else f"type {schema.get('type')!r}"
         raise ContractError(
-            f"{file}: {path}: {found} cannot be judged", hint=f"use one type of {', '.join(_TYPES)} and {', '.join(_RULES)}"
+            f"{file}: {path}: {found} cannot be judged",
+            hint=f"use one type of {', '.join(_TYPES)} (and null), and {', '.join(_RULES)}",
         )
+    kind = cast(Type, kinds[0])
     rules = {ours: schema[theirs] for theirs, ours in _RULES.items() if theirs in schema}
     if "const" in schema:
         rules["enum"] = [schema["const"]]
-    return Field(
-        column=path.removeprefix("$.").replace(".", "_").replace("-", "_"),
-        path=path,
-        type=cast(Type, schema["type"]),
-        required=required,
-        **rules,
-    )
+    if "enum" in rules:
+        rules["enum"] = [value for value in rules["enum"] if value is not None]
+        for value in rules["enum"]:
+            if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
+                raise ContractError(f"{file}: {path}.enum: {value!r} is no {kind}", hint="correct the values")
+    _check_pattern(file, path, rules.get("pattern"))
+    column = re.sub(r"[^A-Za-z0-9_]", "_", path.removeprefix("$.").replace(".", "_"))
+    return Field(column=column, path=path, type=kind, required=required and not nullable, **rules)
+
+
+def _kinds(schema: Mapping[str, Any]) -> tuple[list[Any], bool]:
+    """The types of a description without null, and whether null is one of them."""
+    given = schema.get("type")
+    kinds = given if isinstance(given, list) else [given]
+    return [kind for kind in kinds if kind != "null"], "null" in kinds
+
+
+def _check_pattern(file: Path, path: str, pattern: str | None) -> None:
+    if pattern is None:
+        return
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ContractError(f"{file}: {path}.pattern: {error}: {pattern}", hint="correct the pattern") from error
+    if foreign := _FOREIGN.search(pattern):
+        raise ContractError(f"{file}: {path}.pattern: '{foreign[0]}' is not portable", hint="write it without")

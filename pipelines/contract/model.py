@@ -9,21 +9,25 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic import Field as Limited
 
-from pipelines.contract.duration import parse_duration
+from pipelines.contract.duration import parse_duration, parse_moment
 
 Name = Annotated[str, Limited(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Path = Annotated[str, Limited(pattern=r"^\$(\.[A-Za-z_][A-Za-z0-9_-]*)+$")]
+Path = Annotated[str, Limited(pattern=r"^\$(\.[A-Za-z_@][A-Za-z0-9_@-]*)+$")]
+TopicName = Annotated[str, Limited(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Moment = Annotated[datetime, BeforeValidator(parse_moment)]
 Kind = Literal["count", "ratio", "sum", "mean", "quantile", "distinct"]
 Type = Literal["string", "integer", "number", "boolean"]
 Statistic = Literal["median", "mean", "null_share", "in_range_share", "in_set_share", "min", "max", "unique_share"]
 
 # What an event's own column may not be called: the envelope, its place in Kafka, and refine's own columns.
 RESERVED = frozenset(
-    "event_id event_type schema_version event_time late arrived_at kafka_topic kafka_partition kafka_offset "
-    "kafka_timestamp kafka_key kafka_value kafka_headers batch_id query_id batch_time reject_reason reject_detail "
-    "is_position twin_key decided "
-    "window_start window_seconds".split()
+    (
+        *("event_id", "event_type", "schema_version", "event_time", "late", "arrived_at"),
+        *("kafka_topic", "kafka_partition", "kafka_offset", "kafka_timestamp", "kafka_key", "kafka_value"),
+        *("kafka_headers", "batch_id", "query_id", "batch_time", "reject_reason", "reject_detail"),
+        *("is_position", "twin_key", "decided", "fact_time", "window_start", "window_seconds"),
+    )
 )
 
 
@@ -42,7 +46,7 @@ class Source(Frozen):
 
     path: Path | None = None
     constant: str | int | None = None
-    default: str | None = None
+    default: str | int | None = None
     hash: tuple[Path, ...] = ()
     position: bool = False
     format: Literal["rfc3339", "epoch_ms", "epoch_s"] = "rfc3339"
@@ -57,7 +61,14 @@ class Source(Frozen):
         ways = [self.path is not None, self.constant is not None, bool(self.hash), self.position]
         if sum(ways) != 1:
             raise ValueError("give exactly one of path, constant, hash, position")
+        if self.path is None and self.default is not None:
+            raise ValueError("a default goes with a path")
         return self
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Places in the event that it is read from."""
+        return (self.path,) if self.path is not None else self.hash
 
 
 class Envelope(Frozen):
@@ -74,9 +85,18 @@ class Envelope(Frozen):
             source: Source = getattr(self, name)
             if source.hash or source.position:
                 raise ValueError(f"{name} cannot be derived: give a path or a constant")
-        if self.event_time.path is None or self.event_id.constant is not None:
-            raise ValueError("event_time needs a path, and event_id cannot be a constant")
+        if self.event_time.path is None or self.event_time.default is not None:
+            raise ValueError("event_time needs a path and has no default: it says when an event was")
+        if self.event_id.constant is not None or self.event_id.default is not None:
+            raise ValueError("event_id needs a path, hash or position: a fixed one would make all events the same one")
+        for given in (self.schema_version.constant, self.schema_version.default):
+            if given is not None and not str(given).isdigit():
+                raise ValueError(f"schema_version '{given}' is not a whole number")
         return self
+
+    def sources(self) -> Mapping[str, Source]:
+        """Its fields by name."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
 
 
 class Field(Frozen):
@@ -97,15 +117,20 @@ class Field(Frozen):
 
 
 class Version(Frozen):
-    """One schema version of an event type; `upgrade` gives newer columns as SQL over this version's."""
+    """One schema version of an event type.
+
+    `fields` are the payload's, `mapped` those that the envelope and the dimensions take; `upgrade` gives columns of the
+    newest version as SQL over this version's columns.
+    """
 
     number: int
     fields: tuple[Field, ...]
+    mapped: tuple[Field, ...] = ()
     upgrade: Mapping[str, str] = {}
 
 
 class EventType(Frozen):
-    """An event type with its versions, oldest first; `key` is the column that the Kafka key must equal."""
+    """An event type with its versions, oldest first; `key` is the column or dimension that the Kafka key must equal."""
 
     name: str
     versions: tuple[Version, ...]
@@ -213,15 +238,15 @@ class Contract(Frozen):
 
     product: Name
     title: str
-    topic: str
+    topic: TopicName
     clock: Literal["arrival", "event"]
-    window: Duration
+    window: Duration = Limited(gt=timedelta(0), le=timedelta(days=7))
     allowed_lateness: Duration
-    dedup_horizon: Duration
-    born: datetime
+    dedup_horizon: Duration = Limited(gt=timedelta(0))
+    born: Moment
     future_tolerance: Duration
-    max_event_bytes: int
-    max_depth: int
+    max_event_bytes: int = Limited(ge=2, le=10 * 1024 * 1024)
+    max_depth: int = Limited(ge=1, le=500)
     envelope: Envelope
     dimension_sources: Mapping[str, Source]
     events: Mapping[str, EventType]
@@ -245,6 +270,22 @@ class Contract(Frozen):
     def decisions_topic(self) -> str:
         """Topic of verdicts, releases and rejections."""
         return f"{self.product}.decisions"
+
+    @property
+    def path_types(self) -> Mapping[str, Type]:
+        """Every place in an event that is read, and the JSON type expected there."""
+        envelope = self.envelope
+        described = {
+            field.path: field.type
+            for event in self.events.values()
+            for version in event.versions
+            for field in (*version.mapped, *version.fields)
+        }
+        time_types: Mapping[str, Type] = {"rfc3339": "string", "epoch_ms": "integer", "epoch_s": "number"}
+        usual: dict[str, Type] = dict.fromkeys(envelope.schema_version.paths, "integer")
+        usual |= dict.fromkeys(envelope.event_time.paths, time_types[envelope.event_time.format])
+        sources = (*envelope.sources().values(), *self.dimension_sources.values())
+        return {**{path: usual.get(path, "string") for source in sources for path in source.paths}, **described}
 
     @property
     def columns(self) -> Mapping[str, Type]:

@@ -6,7 +6,6 @@ offsets of the old one would lose everything before them without a word.
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import botocore.exceptions
@@ -21,16 +20,6 @@ KEY = "_epoch"
 def current(settings: Settings) -> str | None:
     """The lake's epoch; None when the bucket or the object is not there."""
     return _read(aws.client(settings, "s3"), settings)
-
-
-def ensure(settings: Settings) -> str:
-    """Write a new epoch unless there is one; returns the one that holds."""
-    s3 = aws.client(settings, "s3")
-    found = _read(s3, settings)
-    if found is None:
-        found = uuid.uuid4().hex
-        s3.put_object(Bucket=settings.lake_bucket, Key=KEY, Body=found.encode())
-    return found
 
 
 class Epoch:

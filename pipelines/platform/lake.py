@@ -75,6 +75,14 @@ class Lake:
                 if attempt == _ATTEMPTS:
                     raise
 
+    def replace(self, product: str, table: str, rows: pa.Table, where: str) -> None:
+        """Put `rows` in the place of those that meet the SQL condition `where`, in one commit."""
+        found = self.table(product, table)
+        if found is None:
+            write_deltalake(self._settings.table_uri(product, table), rows, storage_options=self._options)
+        else:
+            write_deltalake(found, rows, mode="overwrite", predicate=where, storage_options=self._options)
+
     def properties(self, product: str, table: str) -> dict[str, str]:
         """The table's properties; empty when it does not exist."""
         found = self.table(product, table)

@@ -34,7 +34,7 @@ _NOT_WRITTEN = (404, 409, 412)  # gone, undecided between two writers, not the s
 
 @dataclass(frozen=True)
 class _Found:
-    """The lease as it is stored; `age` is since its last renewal, by S3's clock alone."""
+    """The lease as it is stored; `age` is since its last renewal, by S3's own clock."""
 
     body: dict[str, Any]
     etag: str
@@ -148,7 +148,8 @@ class Lease:
             raise ServiceError(f"the lease {self._key} cannot be read: {error}", hint="pulseiq status") from error
         except BotoCoreError as error:
             raise ServiceError(f"S3 does not answer: {error}", hint="pulseiq status") from error
-        now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        said = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        now = parsedate_to_datetime(said) if said else datetime.now(UTC)
         return _Found(body, answer["ETag"], now - answer["LastModified"])
 
     def _refusal(self, found: _Found) -> StateError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -68,7 +67,8 @@ def gold_uri(
         .to_numpy()
         .tolist(),
         "event_time string, event_type string, region string, feature string, device string, app_version string, "
-        "user_id string, status string, error boolean, amount_minor double, latency_ms double, name string, value double",
+        "user_id string, status string, error boolean, amount_minor double, latency_ms double, name string, "
+        "value double",
     ).withColumns(
         {"event_time": F.col("event_time").cast("timestamp"), "amount_minor": F.col("amount_minor").cast("bigint")}
     )

@@ -110,7 +110,7 @@ def test_leaves_without_events_say_nothing() -> None:
 def test_a_missing_column_and_a_negative_number_are_refused_by_name() -> None:
     with pytest.raises(UsageError, match="'expected'"):
         locate(leaves(1).drop(columns="expected"), DIMS, "amount")
+    frame = leaves(1)
+    frame.loc[3, "actual"] = -1
     with pytest.raises(UsageError, match="actual of row 3"):
-        frame = leaves(1)
-        frame.loc[3, "actual"] = -1
         locate(frame, DIMS, "amount")

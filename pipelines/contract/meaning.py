@@ -1,0 +1,148 @@
+"""That a contract makes sense as a whole: what metrics and checks name exists, and kinds of values go together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.contract.expressions import Expression, Kind, check
+from pipelines.contract.model import RESERVED, Check, Contract, Metric, Source, Type
+from pipelines.errors import ContractError
+
+_TIME_TYPES: Mapping[str, tuple[Type, ...]] = {
+    "rfc3339": ("string",),
+    "epoch_ms": ("integer",),
+    "epoch_s": ("integer", "number"),
+}
+
+
+def checked(contract: Contract, file: Path, measured_file: Path) -> Contract:
+    """The contract with its SQL made safe; ContractError names the place of the first thing that is wrong."""
+    _check_sources(contract, file)
+    known: dict[str, Kind] = {
+        "event_id": "string",
+        "event_type": "string",
+        "schema_version": "integer",
+        "event_time": "timestamp",
+        **dict.fromkeys(contract.dimensions, "string"),
+        **contract.columns,
+    }
+    taken = {name.lower() for name in known} | RESERVED
+    metrics = []
+    for metric in contract.metrics:
+        place = f"{measured_file}: metrics.{metric.name}"
+        if metric.name in taken:
+            raise ContractError(f"{place}: there is a column of that name", hint="rename the metric")
+        metrics.append(_safe_metric(metric, contract, known, place))
+    seen: set[str] = set()
+    for i, each in enumerate(contract.checks):
+        place = f"{measured_file}: checks[{i}] '{each.name}'"
+        if each.name in seen:
+            raise ContractError(f"{place}: two checks of that name", hint="rename one of them")
+        seen.add(each.name)
+        _check_check(each, contract, known, place)
+    return contract.model_copy(update={"metrics": tuple(metrics)})
+
+
+def _check_sources(contract: Contract, file: Path) -> None:
+    types, columns = contract.path_types, {name.lower() for name in contract.columns}
+    for name, source in contract.dimension_sources.items():
+        place = f"{file}: dimensions.{name}"
+        if name.lower() in columns | RESERVED:
+            raise ContractError(f"{place}: there is a column of that name", hint="rename the dimension")
+        if not name.isidentifier() or name != name.lower():
+            raise ContractError(f"{place}: a name of small letters, digits and _ is expected", hint="rename it")
+        if source.hash or source.position:
+            raise ContractError(f"{place}: a dimension is not derived", hint="give a path or a constant")
+        _expect(place, source, types, ("string", "integer", "boolean"))
+    time, envelope = contract.envelope.event_time, contract.envelope
+    _expect(f"{file}: envelope.event_time ({time.format})", time, types, _TIME_TYPES[time.format])
+    _expect(f"{file}: envelope.event_id", envelope.event_id, types, ("string", "integer", "number", "boolean"))
+    _expect(f"{file}: envelope.event_type", envelope.event_type, types, ("string",))
+    _expect(f"{file}: envelope.schema_version", envelope.schema_version, types, ("string", "integer"))
+    constant = envelope.event_type.constant
+    if constant is not None and constant not in contract.events:
+        raise ContractError(f"{file}: envelope.event_type: no event type '{constant}'", hint=", ".join(contract.events))
+
+
+def _expect(place: str, source: Source, types: Mapping[str, Type], allowed: tuple[Type, ...]) -> None:
+    for path in source.paths:
+        if types[path] not in allowed:
+            raise ContractError(
+                f"{place}: the schema says that {path} is {types[path]}, expected {' or '.join(allowed)}",
+                hint="correct the schema or the format",
+            )
+
+
+def _safe_metric(metric: Metric, contract: Contract, known: Mapping[str, Kind], place: str) -> Metric:
+    if foreign := set(metric.dimensions) - set(contract.dimensions):
+        raise ContractError(f"{place}.dimensions: no dimension '{min(foreign)}'", hint=", ".join(contract.dimensions))
+    safe: dict[str, Any] = {}
+    for part, sql in metric.expressions():
+        where = f"{place}.{part}"
+        expression = check(sql, {**known, "late": "boolean"}, where)
+        _check_values(expression, contract, where)
+        _check_kind(part, metric, expression, where)
+        safe[part] = expression.sql
+    return metric.model_copy(update=safe)
+
+
+def _check_kind(part: str, metric: Metric, expression: Expression, place: str) -> None:
+    if part != "value":
+        if expression.kind != "boolean":
+            raise ContractError(f"{place}: gives {expression.kind}, expected a condition", hint="compare it")
+    elif metric.kind in ("sum", "mean", "quantile") and expression.kind not in ("integer", "number"):
+        raise ContractError(f"{place}: {metric.kind} of {expression.kind}, expected a number", hint="correct the value")
+
+
+def _check_values(expression: Expression, contract: Contract, place: str) -> None:
+    """A text that a column can never hold makes a metric that is silently always zero."""
+    allowed = {"event_type": set(contract.events), **_enumerated(contract)}
+    for column, text in expression.compared:
+        if column in allowed and text not in allowed[column]:
+            what = "event type" if column == "event_type" else f"value of '{column}'"
+            raise ContractError(f"{place}: no {what} '{text}'", hint=f"one of: {', '.join(sorted(allowed[column]))}")
+
+
+def _enumerated(contract: Contract) -> dict[str, set[str]]:
+    """Columns of text whose every event type and newest version lists the values, and these values."""
+    found: dict[str, set[str] | None] = {}
+    for event in contract.events.values():
+        for field in event.newest.fields:
+            before = found.get(field.column, set())
+            listed = field.type == "string" and field.enum and before is not None
+            found[field.column] = {*(before or ()), *map(str, field.enum)} if listed else None
+    return {column: values for column, values in found.items() if values is not None}
+
+
+def _check_check(given: Check, contract: Contract, known: Mapping[str, Kind], place: str) -> None:
+    for column in (given.column, *given.by, *(condition.column for condition in given.where)):
+        if column not in known:
+            raise ContractError(f"{place}: no column '{column}'", hint=f"one of: {', '.join(sorted(known))}")
+    kind = known[given.column]
+    if given.statistic in ("median", "mean", "in_range_share", "min", "max") and kind not in (
+        ("integer", "number", "boolean") if given.statistic == "mean" else ("integer", "number")
+    ):
+        raise ContractError(f"{place}: {given.statistic} of '{given.column}', which is {kind}", hint="correct it")
+    for value in given.values:
+        _check_literal(f"{place}.values", given.column, kind, value, contract)
+    for condition in given.where:
+        values = condition.value if condition.op == "in" else [condition.value]
+        if not isinstance(values, list | tuple) or not values:
+            raise ContractError(f"{place}.where: 'in' needs a list of values", hint="write [a, b]")
+        for value in values:
+            _check_literal(f"{place}.where", condition.column, known[condition.column], value, contract)
+
+
+def _check_literal(place: str, column: str, kind: Kind, value: Any, contract: Contract) -> None:
+    fits = {
+        "string": isinstance(value, str),
+        "boolean": isinstance(value, bool),
+        "integer": isinstance(value, int | float) and not isinstance(value, bool),
+        "number": isinstance(value, int | float) and not isinstance(value, bool),
+    }
+    if not fits.get(kind, False):
+        raise ContractError(f"{place}: '{column}' is {kind}, found {value!r}", hint="correct the value")
+    if isinstance(value, str):
+        _check_values(Expression("", "boolean", ((column, value),)), contract, place)

@@ -1,0 +1,108 @@
+"""The baseline job: learns from gold what is normal and writes it down. The only writer of the table `baseline`.
+
+**Output**: a row per series and run, a run being known by its `until`; the last runs are kept. **Impact of failure**:
+detection goes on with the run before. To re-run: `pulseiq run baseline PRODUCT`; the same `until` replaces its rows.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from pipelines.contract import Contract
+from pipelines.detect import baseline
+from pipelines.errors import StateError
+from pipelines.gold import series
+from pipelines.jobs import detect_state
+from pipelines.platform.lake import Lake
+from pipelines.platform.settings import Settings
+
+# What happened longer ago says little about now.
+LONGEST_HISTORY = timedelta(weeks=8)
+# A recorded log has no future: this part of it, from its end, is judged by what came before.
+JUDGED_SHARE_OF_A_LOG = 0.25
+_KEPT_RUNS = 7
+
+
+@dataclass(frozen=True)
+class BaselineReport:
+    """What a run learnt from."""
+
+    product: str
+    series: int
+    windows: int
+    history_days: float
+    until: datetime
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"baseline: {self.series} series of {self.product} from {self.history_days:.1f} days of history "
+            f"({self.windows} windows) until {self.until:%Y-%m-%d %H:%M} UTC, in {self.seconds:.1f} s"
+        )
+
+
+def run(spark: SparkSession, settings: Settings, contract: Contract, until: datetime | None = None) -> BaselineReport:
+    """Learn the baseline and store it.
+
+    Args:
+        until: end of the history; windows before it are learnt from, later ones can be tested. By default all windows
+            that can no longer change (clock `arrival`), or the first three quarters of the log (clock `event`).
+
+    Raises:
+        StateError: gold has no windows, or too few, before `until`.
+    """
+    started = time.monotonic()
+    lake = Lake(settings)
+    gold = lake.table(contract.product, "gold")
+    if gold is None:
+        raise StateError(f"{contract.product} has no gold yet", hint=f"pulseiq run live {contract.product}")
+    version = gold.version()
+    uri = settings.table_uri(contract.product, "gold")
+    first, last = _span(spark, uri, version, contract)
+    end = _floor(until or _default_until(contract, first, last), contract.window)
+    start = max(first, _floor(end - LONGEST_HISTORY, contract.window))
+    count = int((end - start) / contract.window)
+    if count < baseline.FEWEST_WINDOWS:
+        raise StateError(
+            f"{contract.product} has {max(count, 0)} windows before {end:%Y-%m-%d %H:%M} UTC, a baseline needs "
+            f"{baseline.FEWEST_WINDOWS}",
+            hint="let more data arrive first, or bring history in",
+        )
+    frame = series.read(spark, uri, contract, start, end, version)
+    learnt = baseline.fit(frame, contract, end)
+    detect_state.store_baseline(lake, contract, learnt, keep=_KEPT_RUNS)
+    return BaselineReport(
+        product=contract.product,
+        series=len(learnt),
+        windows=count,
+        history_days=(end - start) / timedelta(days=1),
+        until=end,
+        seconds=round(time.monotonic() - started, 1),
+    )
+
+
+def _span(spark: SparkSession, uri: str, version: int, contract: Contract) -> tuple[datetime, datetime]:
+    """Start of the first window in gold, and end of the last."""
+    rows = spark.read.format("delta").option("versionAsOf", version).load(uri)
+    found = rows.agg(
+        F.min(F.unix_seconds("window_start")).alias("first"), F.max(F.unix_seconds("window_start")).alias("last")
+    ).first()
+    if found is None or found["first"] is None:
+        raise StateError(f"{contract.product} has no windows in gold yet", hint=f"pulseiq run live {contract.product}")
+    return datetime.fromtimestamp(found["first"], UTC), datetime.fromtimestamp(found["last"], UTC) + contract.window
+
+
+def _default_until(contract: Contract, first: datetime, last: datetime) -> datetime:
+    if contract.clock == "event":
+        return last - (last - first) * JUDGED_SHARE_OF_A_LOG
+    return datetime.now(UTC) - contract.allowed_lateness
+
+
+def _floor(moment: datetime, window: timedelta) -> datetime:
+    return pd.Timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC)).floor(window).to_pydatetime()

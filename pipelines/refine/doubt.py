@@ -1,0 +1,79 @@
+"""The few events that did not read cleanly, looked at exactly: no JSON at all, broken off, or which field is wrong.
+
+Spark's parser says only that something does not fit, and not even that where a text is expected: it reads any token
+into it. Here such an event is parsed a second time into a variant, which knows the type of every value.
+"""
+
+from __future__ import annotations
+
+from pipelines.contract.model import Type
+from pipelines.refine.reading import Reader
+from pipelines.refine.sql import string
+
+# Types as `schema_of_variant` names them; VOID is a null or nothing, which is for the rules on missing fields.
+_FITTING: dict[Type, str] = {
+    "string": "STRING|VOID",
+    "integer": "BIGINT|VOID",
+    "number": "BIGINT|DOUBLE|FLOAT|DECIMAL.*|VOID",
+    "boolean": "BOOLEAN|VOID",
+}
+_BEYOND = "9.2233720368547758E18D"
+
+
+def variant(reader: Reader) -> str:
+    """SQL of the wrapped text (see `Reader.parsed`) as a variant, for doubtful events only, else null."""
+    return f"CASE WHEN {_is_doubtful(reader)} THEN try_parse_json(concat('{{\"e\":', k_text, ',\"end\":1}}')) END"
+
+
+def verdict(reader: Reader) -> str:
+    """SQL of `reason|detail` over `k_text`, `k_whole` and `k_variant`; null where nothing is wrong with the reading."""
+    is_json = "try_variant_get(k_variant, '$.end', 'int') <=> 1"
+    fields = ", ".join(_field(path, kind) for path, kind in reader.types.items())
+    wrong = f"filter(array({fields}), f -> NOT f.found RLIKE f.fits)"
+    words = (
+        f"aggregate({wrong}, CAST(NULL AS STRING), (said, f) -> concat_ws('; ', said, concat(f.path, "
+        "CASE WHEN f.beyond THEN ' is beyond 64 bits' "
+        "ELSE concat(' is ', lower(f.found), ', expected ', f.kind) END)), "
+        f"said -> CASE WHEN said LIKE '%, expected %' THEN concat('wrong_type|', said) "
+        "ELSE concat('out_of_range|', said) END)"
+    )
+    no_object = "CASE WHEN NOT k_whole THEN 'wrong_type|the event is not an object' END"
+    return (
+        f"CASE WHEN NOT {_is_doubtful(reader)} THEN NULL "
+        f"WHEN {is_json} THEN coalesce({words}, {no_object}) "
+        "WHEN k_whole THEN 'not_json|a name occurs twice in one object' "
+        f"WHEN {_open_at_the_end()} THEN 'truncated_json|the text ends inside the object' "
+        "ELSE 'not_json|the text is not one JSON value' END"
+    )
+
+
+def _is_doubtful(reader: Reader) -> str:
+    """SQL: it did not read cleanly, or a text field's name (or any with escapes) is before no quote and no null."""
+    names = sorted({path.rsplit(".", 1)[1] for path, kind in reader.types.items() if kind == "string"})
+    names_sql = '"(?:' + "|".join(names) + r')"\s*:\s*[^"n\s]|' if names else ""
+    pattern = string(names_sql + r'\\u[^"]*"\s*:')
+    return f"(k_text IS NOT NULL AND (NOT k_whole OR k_text RLIKE {pattern}))"
+
+
+def _field(path: str, kind: Type) -> str:
+    place = string("$.e" + "".join(f'["{name}"]' for name in path.split(".")[1:]))
+    number = f"try_variant_get(k_variant, {place}, 'double')"
+    beyond = f"coalesce(abs({number}) >= {_BEYOND}, false)" if kind == "integer" else "false"
+    return (
+        f"named_struct('path', {string(path)}, 'kind', '{kind}', 'fits', '^({_FITTING[kind]})$', 'beyond', {beyond}, "
+        f"'found', schema_of_variant(try_variant_get(k_variant, {place}, 'variant')))"
+    )
+
+
+def _open_at_the_end() -> str:
+    """SQL: the text begins an object and ends within it, in a string or before all brackets are closed."""
+    plain = "replace(replace(k_text, '\\\\\\\\', ''), '\\\\\"', '')"
+    # Pieces between quotes: every second one is outside of strings, and an even number means a string left open.
+    pieces = f"split({plain}, '\"')"
+    outside = f"array_join(filter({pieces}, (piece, i) -> i % 2 = 0), '')"
+    balance = (
+        "aggregate(split(regexp_replace(o, '[^\\\\[\\\\]{}]', ''), ''), 0, "
+        "(n, c) -> n + CASE WHEN c IN ('{', '[') THEN 1 WHEN c = '' THEN 0 ELSE -1 END)"
+    )
+    opened = f"exists(transform(array({outside}), o -> {balance}), n -> n > 0)"
+    return f"(ltrim(k_text) LIKE '{{%' AND (size({pieces}) % 2 = 0 OR {opened}))"
