@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+_LONGEST = timedelta(days=36_500)  # Microseconds of sums with it fit 64 bits.
 _FORM = re.compile(r"\s*(\d{1,9})\s*(s|m|h|d|(?:second|minute|hour|day)s?)\s*")
 
 
@@ -18,10 +19,10 @@ def parse_duration(given: Any) -> timedelta:
     if found is None:
         raise ValueError(f"'{given}' is not a duration: write a whole number and seconds, minutes, hours or days")
     unit = next(seconds for name, seconds in _UNITS.items() if name.startswith(found[2].removesuffix("s") or "s"))
-    try:
-        return timedelta(seconds=int(found[1]) * unit)
-    except OverflowError:
-        raise ValueError(f"'{given}' is too long") from None
+    duration = timedelta(seconds=int(found[1]) * unit)
+    if duration > _LONGEST:
+        raise ValueError(f"'{given}' is too long: at most {_LONGEST.days} days")
+    return duration
 
 
 def parse_moment(given: Any) -> datetime:

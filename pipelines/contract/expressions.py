@@ -56,7 +56,7 @@ def check(sql: str, columns: Mapping[str, Kind], place: str) -> Expression:
     try:
         parsed = [each for each in sqlglot.parse(sql, dialect="spark") if each is not None]
     except (SqlglotError, RecursionError) as error:
-        reason = str(error).splitlines()[0].split(". Line")[0]
+        reason = str(error).splitlines()[0].split(". Line")[0].split(" for <class")[0]
         raise ContractError(f"{place}: not SQL: {reason}: {sql}", hint="write an expression over one event") from error
     if len(parsed) != 1:
         raise ContractError(f"{place}: not one expression: {sql!r}", hint="write one expression over one event")

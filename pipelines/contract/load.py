@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from pipelines.contract import events, meaning
-from pipelines.contract.model import Check, Contract, Metric, Source
+from pipelines.contract.model import Check, Contract, Envelope, Metric, Source
 from pipelines.contract.yaml_file import mapping, read_yaml
 from pipelines.errors import ContractError, UsageError
 
@@ -25,6 +24,8 @@ _DEFAULTS: dict[str, Any] = {
     "max_depth": 20,
 }
 _MADE = {"dimension_sources", "metrics", "checks", "sensitivity", "folder"}
+# The validator's words where they speak of its own affairs; a value error's text is the model's.
+_MESSAGES = {"missing": "missing", "extra_forbidden": "unknown key"}
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -63,14 +64,16 @@ def _compile(folder: Path) -> Contract:
         name: _part(Source, file, f"dimensions.{name}", each)
         for name, each in mapping(file, product, "dimensions").items()
     }
-    envelope = mapping(file, product, "envelope")
-    mapped = {path: name for name, source in dimensions.items() for path in source.paths}
-    mapped |= {path: name for name, path in _envelope_paths(envelope).items()}
+    # Checked before the schemas: a field that the envelope fails to map would be taken for one of the payload's.
+    envelope = _part(Envelope, file, "envelope", mapping(file, product, "envelope"))
+    sources = {**dimensions, **envelope.sources()}
+    mapped = {source.path: name for name, source in sources.items() if source.path is not None}
     given = {
         "title": product.get("product"),
         "topic": f"{product.get('product')}.events",
         **_DEFAULTS,
         **{key: value for key, value in product.items() if key != "dimensions"},
+        "envelope": envelope,
         "dimension_sources": dimensions,
         "events": events.read(file, folder, mapping(file, product, "events"), mapped, tuple(dimensions)),
         "metrics": (),
@@ -97,12 +100,6 @@ def _compile(folder: Path) -> Contract:
     return meaning.checked(contract, file, measured_file)
 
 
-def _envelope_paths(envelope: Mapping[str, Any]) -> dict[str, str]:
-    """Name -> path of the envelope's fields; what is wrong with them is told when the whole is validated."""
-    paths = {name: each.get("path") if isinstance(each, dict) else each for name, each in envelope.items()}
-    return {name: path for name, path in paths.items() if isinstance(path, str)}
-
-
 def _metric(file: Path, name: str, given: Any, contract: Contract) -> Metric:
     if given is not None and not isinstance(given, dict):
         raise ContractError(f"{file}: metrics.{name}: expected keys and values", hint="see contracts/shop/metrics.yaml")
@@ -115,11 +112,12 @@ def _part(model: type[_Model], file: Path, place: str, given: Any) -> _Model:
         return model.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(each) for each in ((place,) if place else ()) + tuple(first["loc"]))
-        message = {
-            "missing": "missing",
-            "extra_forbidden": f"unknown key; known are {', '.join(model.model_fields)}",
-        }.get(first["type"], first["msg"].removeprefix("Value error, "))
-        if first["type"] not in ("missing", "extra_forbidden") and isinstance(first["input"], str | int | float):
+        place_in_it = tuple(str(each) for each in first["loc"])
+        where = ".".join((*([place] if place else []), *place_in_it))
+        message = _MESSAGES.get(first["type"], first["msg"].removeprefix("Value error, "))
+        if first["type"] == "extra_forbidden" and len(place_in_it) == 1:
+            known = {*model.model_fields, "dimensions"} - _MADE if model is Contract else {*model.model_fields}
+            message += f"; known are {', '.join(sorted(known))}"
+        elif first["type"] not in (*_MESSAGES, "value_error") and isinstance(first["input"], str | int | float):
             message += f", found {first['input']!r}"
         raise ContractError(f"{file}: {where}: {message}", hint="see contracts/shop for the form") from error

@@ -101,8 +101,8 @@ def _check_values(expression: Expression, contract: Contract, place: str) -> Non
     allowed = {"event_type": set(contract.events), **_enumerated(contract)}
     for column, text in expression.compared:
         if column in allowed and text not in allowed[column]:
-            what = "event type" if column == "event_type" else f"value of '{column}'"
-            raise ContractError(f"{place}: no {what} '{text}'", hint=f"one of: {', '.join(sorted(allowed[column]))}")
+            wrong = f"no event type '{text}'" if column == "event_type" else f"'{column}' is never '{text}'"
+            raise ContractError(f"{place}: {wrong}", hint=f"one of: {', '.join(sorted(allowed[column]))}")
 
 
 def _enumerated(contract: Contract) -> dict[str, set[str]]:
