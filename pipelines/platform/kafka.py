@@ -31,8 +31,9 @@ DEFAULT_PARTITIONS = 4
 _TIMEOUT_SECONDS = 15.0
 _WEEK_MS = 7 * 24 * 3600 * 1000
 
-# What a broker answers while a partition is being made or moved.
+# What a broker answers while a partition is being made or moved, and the client while it has lost sight of its leader.
 _MOVING = {
+    KafkaError._NOENT,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.UNKNOWN_TOPIC_OR_PART,

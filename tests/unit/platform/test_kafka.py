@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from pipelines.errors import ServiceError, SetupError
 from pipelines.platform import kafka
@@ -40,6 +43,18 @@ def test_msk_is_entered_by_iam_and_never_in_the_clear() -> None:
 def test_a_missing_signer_for_msk_is_a_missing_tool() -> None:
     with pytest.raises(SetupError, match="aws-msk-iam-sasl-signer-python"):
         kafka.client_config(AWS)
+
+
+def test_offsets_are_asked_for_again_while_the_client_knows_no_leader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As librdkafka answers on a busy machine: `Failed to query partition leaders: No leaders found`."""
+    lost, found = Future(), Future()
+    lost.set_exception(KafkaException(KafkaError(KafkaError._NOENT)))
+    found.set_result(SimpleNamespace(offset=7))
+    answers = iter([lost, found])
+    client = SimpleNamespace(list_offsets=lambda request, request_timeout: dict.fromkeys(request, next(answers)))
+    monkeypatch.setattr(kafka, "admin", lambda settings: client)
+    monkeypatch.setattr(kafka, "_partitions", lambda settings, topic: [0])
+    assert kafka.end_offsets(LOCAL, "shop.events") == {0: 7}
 
 
 @pytest.mark.parametrize("settings", [LOCAL, AWS])

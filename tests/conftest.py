@@ -8,21 +8,26 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from pipelines.platform import ports
 from pipelines.platform import services as local_services
+from pipelines.platform import spark as sparks
 from pipelines.platform.settings import Settings
+from tests.products import Product
 
 # Below the range from which the system takes ports for outgoing connections.
 _FIRST_PORT, _LAST_PORT = 20_000, 31_000
+_SERVICES = {"integration": pytest.mark.integration, "chaos": pytest.mark.chaos}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs the services, or starts its own."""
+    """Everything in these folders needs the services, or starts its own."""
     here = Path(__file__).parent
     for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.integration)
+        for folder, mark in _SERVICES.items():
+            if item.path.is_relative_to(here / folder):
+                item.add_marker(mark)
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +41,22 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 def own_services() -> Callable[[Path], AbstractContextManager[Path]]:
     """For tests that kill services: the environment of others, not started yet, in a folder, ended with the context."""
     return _own_services
+
+
+@pytest.fixture(scope="session")
+def spark(services: Settings) -> Iterator[SparkSession]:
+    """The session that drivers of the shared services run in, configured as theirs."""
+    spark = sparks.session(services, "tests")
+    yield spark
+    # A test of transformations may have taken its place.
+    if SparkSession._instantiatedSession is spark:
+        sparks.stop(spark)
+
+
+@pytest.fixture(scope="session")
+def new_product(services: Settings, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Product]:
+    """Makes products that no other test knows, on the shared services."""
+    return lambda: Product.new(services, tmp_path_factory.mktemp("contract"))
 
 
 @contextmanager
