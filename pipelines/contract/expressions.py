@@ -7,7 +7,6 @@ overflow or a division by zero: arithmetic and casts are rewritten into the form
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +15,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from pipelines.contract.pattern import fault
 from pipelines.errors import ContractError
 
 Kind = Literal["string", "integer", "number", "boolean", "timestamp", "null"]
@@ -127,11 +127,8 @@ class _Checker:
             self.expect(each, ("string",), "text")
         if not isinstance(node.expression, exp.Literal):
             raise self.refuse("a pattern must be written out", "give it as text in quotes")
-        if isinstance(node, exp.RegexpLike):
-            try:
-                re.compile(node.expression.name)
-            except re.error as error:
-                raise self.refuse(f"not a regular expression: {error}", "correct the pattern") from error
+        if isinstance(node, exp.RegexpLike) and (wrong := fault(node.expression.name)):
+            raise self.refuse(f"not a regular expression: {wrong}", "correct the pattern")
         return "boolean"
 
     def arithmetic(self, node: exp.Expr) -> Kind:

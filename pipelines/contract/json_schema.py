@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
 from pipelines.contract.model import RESERVED, Field, Type
+from pipelines.contract.pattern import fault
 from pipelines.errors import ContractError
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -35,8 +36,6 @@ _WORDS = {"title", "description", "examples", "default", "deprecated", "$comment
 _LEAF = {"type", "format", "const", *_WORDS, *_RULES}
 _OBJECT = {"$schema", "type", "properties", "required", "additionalProperties", *_WORDS}
 _NAME = re.compile(r"[A-Za-z_@][A-Za-z0-9_@-]*")
-# What Python's regular expressions know and Java's do not, or otherwise.
-_FOREIGN = re.compile(r"\(\?P|\(\?\(|\\Z|\(\?[a-zA-Z]*[Lu]")
 
 
 def read_fields(file: Path) -> tuple[Field, ...]:
@@ -149,7 +148,8 @@ def _field(file: Path, path: str, schema: Mapping[str, Any], required: bool) -> 
         for value in rules["enum"]:
             if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
                 raise ContractError(f"{file}: {path}.enum: {value!r} is no {kind}", hint="correct the values")
-    _check_pattern(file, path, rules.get("pattern"))
+    if "pattern" in rules and (wrong := fault(rules["pattern"])):
+        raise ContractError(f"{file}: {path}.pattern: {wrong}: {rules['pattern']}", hint="correct the pattern")
     column = re.sub(r"[^A-Za-z0-9_]", "_", path.removeprefix("$.").replace(".", "_"))
     return Field(column=column, path=path, type=kind, required=required and not nullable, **rules)
 
@@ -159,14 +159,3 @@ def _kinds(schema: Mapping[str, Any]) -> tuple[list[Any], bool]:
     given = schema.get("type")
     kinds = given if isinstance(given, list) else [given]
     return [kind for kind in kinds if kind != "null"], "null" in kinds
-
-
-def _check_pattern(file: Path, path: str, pattern: str | None) -> None:
-    if pattern is None:
-        return
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ContractError(f"{file}: {path}.pattern: {error}: {pattern}", hint="correct the pattern") from error
-    if foreign := _FOREIGN.search(pattern):
-        raise ContractError(f"{file}: {path}.pattern: '{foreign[0]}' is not portable", hint="write it without")

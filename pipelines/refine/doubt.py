@@ -17,42 +17,58 @@ _FITTING: dict[Type, str] = {
     "number": "BIGINT|DOUBLE|FLOAT|DECIMAL.*|VOID",
     "boolean": "BOOLEAN|VOID",
 }
+# The same types in JSON's words.
+_JSON_WORD = (
+    "CASE WHEN f.found = 'BIGINT' THEN 'integer' WHEN f.found RLIKE '^(DOUBLE|FLOAT|DECIMAL)' THEN 'number' "
+    "WHEN f.found LIKE 'ARRAY%' THEN 'array' WHEN f.found LIKE 'OBJECT%' THEN 'object' ELSE lower(f.found) END"
+)
 _BEYOND = "9.2233720368547758E18D"
 
 
-def variant(reader: Reader) -> str:
-    """SQL of the wrapped text (see `Reader.parsed`) as a variant, for doubtful events only, else null."""
-    return f"CASE WHEN {_is_doubtful(reader)} THEN try_parse_json(concat('{{\"e\":', k_text, ',\"end\":1}}')) END"
+def is_doubtful(reader: Reader) -> str:
+    """SQL: it did not read cleanly, or a text field's name (or any with escapes) is before no quote and no null."""
+    names = sorted({path.rsplit(".", 1)[1] for path, kind in reader.types.items() if kind == "string"})
+    names_sql = '"(?:' + "|".join(names) + r')"\s*+:\s*+[^"n]|' if names else ""
+    # Nothing is tried twice (`*+`): a long text of escapes would take time by the square of its length.
+    pattern = string(names_sql + r'\\u[^"\\]*+"\s*+:')
+    return f"(k_text IS NOT NULL AND (NOT k_whole OR k_text RLIKE {pattern}))"
+
+
+def has_other_names() -> str:
+    """SQL: there are more names than members that were read, so that one of them may be there twice.
+
+    Names are counted by the colon right behind their quote; where white space follows a quote, that proves nothing.
+    """
+    names = "octet_length(k_text) - octet_length(replace(k_text, '\":', ':'))"
+    spaced = " OR ".join(f"contains(k_text, '\"{space}')" for space in (" ", r"\n", r"\r", r"\t"))
+    return f"(k_whole AND ({names} > k_read OR {spaced}))"
+
+
+def variant() -> str:
+    """SQL of the wrapped text (see `Reader.parsed`) as a variant where it is needed, else null."""
+    return "CASE WHEN k_doubtful OR k_other_names THEN try_parse_json(concat('{\"e\":', k_text, ',\"end\":1}')) END"
 
 
 def verdict(reader: Reader) -> str:
-    """SQL of `reason|detail` over `k_text`, `k_whole` and `k_variant`; null where nothing is wrong with the reading."""
+    """SQL of `reason|detail` over `k_text` and the columns of the functions above; null where the reading is right."""
     is_json = "try_variant_get(k_variant, '$.end', 'int') <=> 1"
     fields = ", ".join(_field(path, kind) for path, kind in reader.types.items())
     wrong = f"filter(array({fields}), f -> NOT f.found RLIKE f.fits)"
     words = (
         f"aggregate({wrong}, CAST(NULL AS STRING), (said, f) -> concat_ws('; ', said, concat(f.path, "
         "CASE WHEN f.beyond THEN ' is beyond 64 bits' "
-        "ELSE concat(' is ', lower(f.found), ', expected ', f.kind) END)), "
+        f"ELSE concat(' is ', {_JSON_WORD}, ', expected ', f.kind) END)), "
         f"said -> CASE WHEN said LIKE '%, expected %' THEN concat('wrong_type|', said) "
         "ELSE concat('out_of_range|', said) END)"
     )
     no_object = "CASE WHEN NOT k_whole THEN 'wrong_type|the event is not an object' END"
     return (
-        f"CASE WHEN NOT {_is_doubtful(reader)} THEN NULL "
-        f"WHEN {is_json} THEN coalesce({words}, {no_object}) "
+        "CASE WHEN NOT (k_doubtful OR k_other_names) THEN NULL "
+        f"WHEN {is_json} THEN CASE WHEN k_doubtful THEN coalesce({words}, {no_object}) END "
         "WHEN k_whole THEN 'not_json|a name occurs twice in one object' "
         f"WHEN {_open_at_the_end()} THEN 'truncated_json|the text ends inside the object' "
         "ELSE 'not_json|the text is not one JSON value' END"
     )
-
-
-def _is_doubtful(reader: Reader) -> str:
-    """SQL: it did not read cleanly, or a text field's name (or any with escapes) is before no quote and no null."""
-    names = sorted({path.rsplit(".", 1)[1] for path, kind in reader.types.items() if kind == "string"})
-    names_sql = '"(?:' + "|".join(names) + r')"\s*:\s*[^"n\s]|' if names else ""
-    pattern = string(names_sql + r'\\u[^"]*"\s*:')
-    return f"(k_text IS NOT NULL AND (NOT k_whole OR k_text RLIKE {pattern}))"
 
 
 def _field(path: str, kind: Type) -> str:

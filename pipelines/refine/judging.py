@@ -143,7 +143,7 @@ class Judge:
         if key in contract.dimension_sources:
             found = [self.reader.as_text(contract.dimension_sources[key])]
         for column in found:
-            given = "CAST(kafka_key AS STRING)"
+            given = "make_valid_utf8(CAST(kafka_key AS STRING))"
             wrong = f"kafka_key IS NOT NULL AND {given} != CAST({column} AS STRING)"
             yield Rule(wrong, "wrong_key", f"concat({string(f'the key is not {key}: ')}, left({given}, 100))")
 

@@ -74,10 +74,19 @@ class Reader:
         return F.from_json(F.expr(wrapped), schema, _OPTIONS)
 
     def values(self, parsed: str) -> list[Column]:
-        """Columns `e0, e1, ...` and `k_whole`: that the text is one object with the expected types."""
+        """Columns `e0, e1, ...`; `k_whole`, that the text is one object with the expected types; `k_read`, how many of
+        the members described are there and not null, the objects around others included.
+        """
         found = [F.expr(f"{parsed}.{_EVENT}.{_quoted(path)}").alias(name) for path, name in self.columns.items()]
         whole = f"{parsed}.{_CORRUPT} IS NULL AND {parsed}.{_END} <=> 1 AND {parsed}.{_EVENT} IS NOT NULL"
-        return [*found, F.expr(whole).alias("k_whole")]
+        read = " + ".join(f"CAST({parsed}.{_EVENT}.{place} IS NOT NULL AS INT)" for place in self._places())
+        return [*found, F.expr(whole).alias("k_whole"), F.expr(read).alias("k_read")]
+
+    def _places(self) -> list[str]:
+        """Every member that is described, and every object on the way to one."""
+        names = [path.split(".")[1:] for path in self.types]
+        parts = [tuple(each[: depth + 1]) for each in names for depth in range(len(each))]
+        return [_quoted(".".join(("$", *each))) for each in dict.fromkeys(parts)]
 
     def as_text(self, source: Source) -> str:
         """SQL of an envelope field or dimension as text."""

@@ -51,10 +51,12 @@ def classify(records: DataFrame, contract: Contract) -> DataFrame:
             "k_id": reader.event_id(),
             "k_time": F.expr(reader.time()),
             "k_version": F.expr(reader.version()),
-            "k_variant": F.expr(doubt.variant(reader)),
+            "k_doubtful": F.expr(doubt.is_doubtful(reader)),
+            "k_other_names": F.expr(doubt.has_other_names()),
         }
     )
-    doubted = known.withColumn("k_doubt", F.expr(doubt.verdict(reader)))
+    exact = known.withColumn("k_variant", F.expr(doubt.variant()))
+    doubted = exact.withColumn("k_doubt", F.expr(doubt.verdict(reader)))
     judged = doubted.withColumn("k_reject", F.expr(Judge(reader).sql()))
     return judged.select(
         *_silver_columns(reader),
