@@ -135,6 +135,13 @@ class _Checker:
         kinds = [self.expect(each, _NUMBERS, "a number") for each in _operands(node)]
         return "number" if isinstance(node, exp.Div) or "number" in kinds else "integer"
 
+    def rounding(self, node: exp.Expr) -> Kind:
+        places = node.args.get("decimals")
+        # Rounded to tens, the greatest integers overflow.
+        if places is not None and not (isinstance(places, exp.Literal) and places.name.isdigit()):
+            raise self.refuse("'round' takes decimal places written out, none below zero", "write round(x, 2)")
+        return self.expect(node.this, _NUMBERS, "a number")
+
     def text(self, node: exp.Expr) -> Kind:
         for each in _operands(node):
             self.expect(each, ("string",), "text")
@@ -192,7 +199,8 @@ _JUDGES: tuple[tuple[tuple[type[exp.Expr], ...], _Judge], ...] = (
     ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.Between), _Checker.comparison),
     ((exp.Is,), _Checker.null_test),
     ((exp.Like, exp.RegexpLike), _Checker.pattern),
-    ((*_ARITHMETIC, exp.Neg, exp.Abs, exp.Round), _Checker.arithmetic),
+    ((*_ARITHMETIC, exp.Neg, exp.Abs), _Checker.arithmetic),
+    ((exp.Round,), _Checker.rounding),
     ((exp.Lower, exp.Upper, exp.Trim, exp.Length, exp.Concat), _Checker.text),
     ((exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least), _Checker.first_of),
     ((exp.Case, exp.If), _Checker.case),
