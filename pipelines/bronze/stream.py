@@ -70,7 +70,7 @@ def start(
         statistics=("topic", "partition", "offset", "timestamp"),
     )
     tables = Tables(settings, [spec])
-    tables.ensure(spark)
+    tables.ensure()
     tables.refuse_foreign_checkpoint(QUERY, checkpoint_query_id(settings, contract.product, QUERY))
     epoch = Epoch(settings)
     claimed: list[str] = []
@@ -82,7 +82,7 @@ def start(
             query_id = checkpoint_query_id(settings, contract.product, QUERY)
             if query_id is None:
                 raise StateError("bronze: the checkpoint vanished", hint="pulseiq status")
-            tables.claim(batch.sparkSession, query_id)
+            tables.claim(query_id)
             claimed.append(query_id)
         rows = Observation()
         observed = batch.observe(rows, F.count(F.lit(1)).alias("rows_in"))

@@ -7,6 +7,7 @@ released and re-driven events need no update. Integer parts are exact in any ord
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
@@ -25,29 +26,30 @@ def window_start(time_column: str, contract: Contract) -> Column:
     return F.timestamp_seconds(F.floor(F.unix_micros(F.col(time_column)) / (seconds * 1_000_000)) * seconds)
 
 
-def partial_sums(silver: DataFrame, contract: Contract) -> DataFrame:
+def partial_sums(silver: DataFrame, contract: Contract, by: Sequence[str] = ()) -> DataFrame:
     """Aggregate accepted events into gold rows.
 
     Args:
         silver: accepted events with the contract's silver columns.
         contract: names the window, the dimensions and the metrics.
+        by: further columns to keep apart, such as the batch.
 
     Returns:
         `window_start` timestamp, `window_seconds` int, one string column per dimension, and per metric one struct:
         count `n`; ratio `numerator, denominator`; sum and mean `n, sum, sum_squares`; quantile `n, histogram`
         (bucket -> count); distinct `sketch` (Apache DataSketches HLL). A struct is null where the leaf has no such
-        event; a leaf with none at all has no row.
+        event; a leaf with none at all has no row. The columns of `by` come last.
     """
     structs: list[Column] = [_struct(metric, silver) for metric in contract.metrics]
-    aggregated = silver.groupBy(window_start("event_time", contract).alias("window_start"), *contract.dimensions).agg(
-        *structs
-    )
+    leaf = (window_start("event_time", contract).alias("window_start"), *contract.dimensions, *by)
+    aggregated = silver.groupBy(*leaf).agg(*structs)
     any_metric = reduce(operator.or_, [F.col(f"`{metric.name}`").isNotNull() for metric in contract.metrics])
     return aggregated.where(any_metric).select(
         "window_start",
         F.lit(int(contract.window.total_seconds())).alias("window_seconds"),
         *contract.dimensions,
         *[metric.name for metric in contract.metrics],
+        *by,
     )
 
 

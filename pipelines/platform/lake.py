@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
-from pipelines.errors import ServiceError
+from pipelines.errors import ServiceError, StateError
 from pipelines.platform import aws
 from pipelines.platform.settings import Settings
 
@@ -54,6 +54,52 @@ class Lake:
             return pa.table({})
         with self._reaching(found.table_uri):
             return found.to_pyarrow_dataset().to_table(columns=columns, filter=filter)
+
+    def ensure(
+        self,
+        product: str,
+        table: str,
+        schema: str,
+        *,
+        partition_by: Sequence[str] = (),
+        properties: Mapping[str, str] | None = None,
+    ) -> None:
+        """Create the table if it is missing; an existing one gains the columns it lacks and loses none.
+
+        Args:
+            product: the table's product.
+            table: its name.
+            schema: its columns as the JSON that Delta and Spark write.
+            partition_by: columns that its files are laid out by.
+            properties: what a new table is made with.
+        """
+        uri = self._settings.table_uri(product, table)
+        wanted = Schema.from_json(schema)
+        found = self.table(product, table)
+        with self._reaching(uri):
+            if found is None:
+                DeltaTable.create(
+                    uri,
+                    wanted,
+                    mode="ignore",
+                    partition_by=list(partition_by),
+                    configuration=properties or {},
+                    storage_options=self._options,
+                    raise_if_key_not_exists=False,
+                )
+                return
+            present = {field.name for field in found.schema().fields}
+            missing = [field for field in wanted.fields if field.name not in present]
+            if missing:
+                found.alter.add_columns(missing)
+
+    def set_property(self, product: str, table: str, name: str, value: str) -> None:
+        """Write one property of an existing table."""
+        found = self.table(product, table)
+        if found is None:
+            raise StateError(f"there is no table '{table}' of '{product}'", hint="pulseiq status")
+        with self._reaching(found.table_uri):
+            found.alter.set_table_properties({name: value}, raise_if_not_exists=False)
 
     def append(self, product: str, table: str, rows: pa.Table, app_id: str, app_version: int) -> None:
         """Append once: an append whose application id and version are already in the table changes nothing."""

@@ -76,9 +76,14 @@ def configuration(settings: Settings | None, shuffle_partitions: int) -> dict[st
         "spark.sql.ui.retainedExecutions": "10",
         "spark.ui.retainedJobs": "50",
         "spark.ui.retainedStages": "50",
+        # One micro-batch of refine alone compiles more stages than the 100 that are kept by default: each would be
+        # compiled anew in every batch, and none would ever run warm.
+        "spark.sql.codegen.cache.maxEntries": "2000",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(shuffle_partitions),
         "spark.sql.execution.arrow.pyspark.enabled": "true",
+        # A micro-batch is kept for seconds: what compressing it costs is never earned back.
+        "spark.sql.inMemoryColumnarStorage.compressed": "false",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.databricks.delta.snapshotPartitions": "2",

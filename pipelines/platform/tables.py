@@ -8,12 +8,15 @@ keeps that id, and a query with another id is refused before it reads a single r
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
+import pyarrow as pa
 from botocore.exceptions import ClientError
-from delta.tables import DeltaTable
+from deltalake import Schema
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
@@ -65,14 +68,27 @@ class Tables:
         """One of the tables at its newest version."""
         return spark.read.format("delta").load(self.uri(name))
 
-    def ensure(self, spark: SparkSession) -> None:
+    def ensure(self) -> None:
         """Create what is missing; an existing table gains the columns it lacks and loses none."""
-        _in_parallel([lambda spec=spec: self._ensure(spark, spec) for spec in self.specs.values()])  # type: ignore[misc]
+        for spec in self.specs.values():
+            properties = dict(_PROPERTIES)
+            if spec.statistics:
+                properties["delta.dataSkippingStatsColumns"] = ",".join(spec.statistics)
+            self._lake.ensure(
+                spec.product, spec.name, spec.schema.json(), partition_by=spec.partition_by, properties=properties
+            )
 
     def append(self, name: str, rows: DataFrame, app_id: str, version: int) -> None:
         """Append once: a second append with the same application id and version changes nothing."""
         writer = rows.write.format("delta").mode("append").option("txnAppId", app_id).option("txnVersion", version)
         writer.save(self.uri(name))
+
+    def append_local(self, name: str, rows: Sequence[Mapping[str, Any]], app_id: str, version: int) -> None:
+        """Append a few rows that the driver holds, once; datetimes without a zone are local time, as Spark's are."""
+        spec = self.specs[name]
+        schema = pa.schema(Schema.from_json(spec.schema.json()).to_arrow())
+        table = pa.Table.from_pylist(_zoned(list(rows)), schema=schema)
+        self._lake.append(spec.product, name, table, f"{app_id}/{name}", version)
 
     def append_all(self, parts: dict[str, DataFrame], app_id: str, version: int) -> None:
         """Append several parts in parallel, each once; the first failure is raised when all have ended."""
@@ -83,13 +99,11 @@ class Tables:
             ]
         )
 
-    def claim(self, spark: SparkSession, query_id: str) -> None:
+    def claim(self, query_id: str) -> None:
         """Write the query's id into each table that has none yet."""
-        free = [name for name in self.specs if self._owner(name) is None]
-        sql = "ALTER TABLE delta.`{}` SET TBLPROPERTIES ('{}' = '{}')"
-        _in_parallel(
-            [(lambda name=name: spark.sql(sql.format(self.uri(name), QUERY_ID_PROPERTY, query_id))) for name in free]  # type: ignore[misc]
-        )
+        for name, spec in self.specs.items():
+            if self._owner(name) is None:
+                self._lake.set_property(spec.product, name, QUERY_ID_PROPERTY, query_id)
 
     def refuse_foreign_checkpoint(self, query: str, checkpoint_id: str | None) -> None:
         """Raise StateError when a table was written by a query other than the checkpoint's.
@@ -108,25 +122,6 @@ class Tables:
 
     def _owner(self, name: str) -> str | None:
         return self._lake.properties(self.specs[name].product, name).get(QUERY_ID_PROPERTY)
-
-    def _ensure(self, spark: SparkSession, spec: TableSpec) -> None:
-        uri = self.uri(spec.name)
-        found = self._lake.table(spec.product, spec.name)
-        if found is None:
-            builder = DeltaTable.createIfNotExists(spark).location(uri).addColumns(spec.schema)
-            for name, value in _PROPERTIES.items():
-                builder = builder.property(name, value)
-            if spec.statistics:
-                builder = builder.property("delta.dataSkippingStatsColumns", ",".join(spec.statistics))
-            if spec.partition_by:
-                builder = builder.partitionedBy(*spec.partition_by)
-            builder.execute()
-            return
-        present = {field.name for field in found.schema().fields}
-        missing = StructType([field for field in spec.schema if field.name not in present])
-        if missing.fields:
-            added = spark.createDataFrame([], missing)
-            added.write.format("delta").mode("append").option("mergeSchema", "true").save(uri)
 
 
 def checkpoint_query_id(settings: Settings, product: str, query: str) -> str | None:
@@ -154,6 +149,15 @@ def reporting(
             raise
 
     return call
+
+
+def _zoned(value: Any) -> Any:
+    """The same rows with every datetime in UTC."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    if isinstance(value, Mapping):
+        return {name: _zoned(each) for name, each in value.items()}
+    return [_zoned(each) for each in value] if isinstance(value, list) else value
 
 
 def _in_parallel(jobs: Sequence[Callable[[], object]]) -> None:

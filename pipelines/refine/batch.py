@@ -12,8 +12,9 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 from functools import reduce
+from typing import Any
 
-from pyspark.sql import Column, DataFrame, Row, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.storagelevel import StorageLevel
 
@@ -37,6 +38,7 @@ QUERY = "refine"
 GATE_ROWS = 200_000
 
 _POSITION = [field.name for field in columns.POSITION]
+_BYTES = ("kafka_key", "kafka_value")
 
 
 class RefineBatch:
@@ -48,7 +50,7 @@ class RefineBatch:
         self._settings = settings
         self._contract = contract
         self._tables = columns.tables(spark, settings, contract)
-        self._tables.ensure(spark)
+        self._tables.ensure()
         self._tables.refuse_foreign_checkpoint(QUERY, self._checkpoint_id())
         self._gate = Gate(contract)
         self._log = DecisionLog(settings, contract)
@@ -63,8 +65,10 @@ class RefineBatch:
         """Process one micro-batch; raises StateError before the first append when its counts contradict each other."""
         started = time.monotonic()
         spark = batch.sparkSession
-        self._begin(spark)
-        batch = batch.persist(StorageLevel.MEMORY_AND_DISK)
+        self._begin()
+        # Stamped here and nowhere later: a number in a query becomes part of its source, which would be new every time.
+        stamp = {"batch_id": F.lit(batch_id).cast("bigint"), "query_id": F.lit(self._query_id)}
+        batch = batch.withColumns(stamp).persist(StorageLevel.MEMORY_AND_DISK)
         try:
             counted = count(batch, self._contract)
             if counted.rows_in:
@@ -73,14 +77,14 @@ class RefineBatch:
         finally:
             batch.unpersist()
 
-    def _begin(self, spark: SparkSession) -> None:
+    def _begin(self) -> None:
         self._epoch.check()
         if self._query_id:
             return
         query_id = self._checkpoint_id()
         if query_id is None:
             raise StateError("refine: the checkpoint vanished", hint="pulseiq status")
-        self._tables.claim(spark, query_id)
+        self._tables.claim(query_id)
         decisions = self._log.read()
         self._recorded = Recorded.of(decisions, without=query_id)
         own = [each for each in decisions if each.query_id == query_id and each.kind == "batch"]
@@ -110,8 +114,7 @@ class RefineBatch:
             )
 
     def _process(self, spark: SparkSession, batch: DataFrame, batch_id: int, counted: Counted, started: float) -> None:
-        stamp = {"batch_id": F.lit(batch_id).cast("bigint"), "query_id": F.lit(self._query_id)}
-        rows = batch.where(~F.col("is_position")).withColumns(stamp)
+        rows = batch.where(~F.col("is_position"))
         accepted = rows.where("reject_reason IS NULL")
         again = batch_id in self._verdicts
 
@@ -125,6 +128,8 @@ class RefineBatch:
 
         decided = accepted.withColumn("decided", self._row_outcome(outcome, replayed))
         parts = {name: decided.where(F.col("decided") == name) for name in ("silver", "held", "rejected")}
+        for name in ("held", "rejected"):
+            parts[name] = self._with_bytes(spark, parts[name].drop(*_BYTES), counted.offsets)
         sizes = dict.fromkeys(parts, 0)
         if replayed:
             sizes.update({row["decided"]: row["count"] for row in decided.groupBy("decided").count().collect()})
@@ -135,7 +140,7 @@ class RefineBatch:
         if again:
             silver = self._already_appended(spark, "silver", batch_id, silver)
             held = self._already_appended(spark, "held", batch_id, held)
-        gold = partial_sums(silver, self._contract).withColumns(stamp)
+        gold = partial_sums(silver, self._contract, by=("batch_id", "query_id"))
         self._append(
             batch_id,
             {
@@ -160,9 +165,10 @@ class RefineBatch:
         twins_size = 0
         if counted.duplicates:
             kept = silver.select(_POSITION).union(held.select(_POSITION)).union(bad.select(_POSITION))
-            dropped = batch.where("is_position").join(kept, _POSITION, "left_anti").withColumns(stamp).persist()
+            dropped = batch.where("is_position").join(kept, _POSITION, "left_anti").persist()
             if self._ever_held:
-                twins = self._with_bytes(spark, self._twins_of_held(spark, dropped, held), counted.offsets).persist()
+                twins = self._quarantined_twins(spark, self._twins_of_held(spark, dropped, held), counted.offsets)
+                twins = twins.persist()
                 twins_size = twins.count()
                 dropped = dropped.join(twins.select(_POSITION), _POSITION, "left_anti")
             duplicates = dropped.select(self._tables.columns("duplicates"))
@@ -177,9 +183,10 @@ class RefineBatch:
             {
                 "quarantine": quarantine if quarantine_size + twins_size else None,
                 "duplicates": duplicates if counted.duplicates - twins_size else None,
-                "quality_results": spark.createDataFrame(results, columns.QUALITY_RESULTS) if results else None,
             },
         )
+        if results:
+            self._tables.append_local("quality_results", results, self._query_id, batch_id)
 
         facts = counted.facts(held=sizes["held"], accepted=sizes["silver"])
         if duplicates is not None:
@@ -189,7 +196,7 @@ class RefineBatch:
             "query_id": self._query_id,
             "batch_id": batch_id,
             "batch_time": counted.batch_time,
-            "offsets": [Row(**vars(each)) for each in counted.offsets],
+            "offsets": [vars(each) for each in counted.offsets],
             "rows_in": counted.rows_in,
             "silver": sizes["silver"],
             "quarantine": quarantine_size + twins_size,
@@ -201,7 +208,7 @@ class RefineBatch:
             "facts": facts,
         }
         self._epoch.check()
-        self._append(batch_id, {"batches": spark.createDataFrame([row], columns.BATCHES)})
+        self._tables.append_local("batches", [row], self._query_id, batch_id)
         self._report(row, seconds)
 
     def _fresh_rows(self, accepted: DataFrame, counted: Counted) -> tuple[DataFrame, bool]:
@@ -246,8 +253,19 @@ class RefineBatch:
         stored = self._tables.read(spark, "held").select("event_id")
         return dropped.join(stored.union(held.select("event_id")).distinct(), "event_id", "left_semi")
 
-    def _with_bytes(self, spark: SparkSession, twins: DataFrame, offsets: tuple[OffsetRange, ...]) -> DataFrame:
-        """Quarantine rows of twins, their bytes read from Kafka once more."""
+    def _quarantined_twins(self, spark: SparkSession, twins: DataFrame, offsets: tuple[OffsetRange, ...]) -> DataFrame:
+        bare = twins.select(*_POSITION, "event_id", "arrived_at", "batch_id", "query_id")
+        return self._with_bytes(spark, bare, offsets).withColumns(
+            {
+                "event_type": F.lit(None).cast("string"),
+                "event_time": F.lit(None).cast("timestamp"),
+                "reason": F.lit("twin_held"),
+                "detail": F.lit("a record with the same event_id is in a held batch"),
+            }
+        )
+
+    def _with_bytes(self, spark: SparkSession, rows: DataFrame, offsets: tuple[OffsetRange, ...]) -> DataFrame:
+        """Rows of the batch with their records' key and value, read from Kafka once more."""
         starting: dict[str, dict[str, int]] = {}
         ending: dict[str, dict[str, int]] = {}
         for each in offsets:
@@ -260,15 +278,7 @@ class RefineBatch:
             F.col("key").alias("kafka_key"),
             F.col("value").alias("kafka_value"),
         )
-        bare = twins.select(*_POSITION, "event_id", "arrived_at", "batch_id", "query_id")
-        return bare.join(records, _POSITION).withColumns(
-            {
-                "event_type": F.lit(None).cast("string"),
-                "event_time": F.lit(None).cast("timestamp"),
-                "reason": F.lit("twin_held"),
-                "detail": F.lit("a record with the same event_id is in a held batch"),
-            }
-        )
+        return rows.join(records, _POSITION)
 
     def _append(self, batch_id: int, parts: Mapping[str, DataFrame | None]) -> None:
         present = {name: rows for name, rows in parts.items() if rows is not None}
@@ -283,7 +293,7 @@ class RefineBatch:
             for topic in (self._contract.topic, self._contract.redrive_topic)
             for partition, end in kafka.end_offsets(self._settings, topic).items()
         }
-        offsets: list[Row] = row["offsets"]  # type: ignore[assignment]
+        offsets: list[dict[str, Any]] = row["offsets"]  # type: ignore[assignment]
         lag = sum(max(0, ends.get((o["topic"], o["partition"]), 0) - o["until_offset"]) for o in offsets)
         keys = ("batch_id", "rows_in", "silver", "quarantine", "duplicates", "held", "late", "verdict")
         log_event(

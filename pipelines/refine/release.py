@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StringType, StructField, StructType, TimestampType
 
@@ -56,7 +56,7 @@ def release(
         raise UsageError("a release needs a reason", hint='add --reason "why these rows are right"')
     refined = columns.tables(spark, settings, contract)
     commands = Tables(settings, [TableSpec(contract.product, "command_log", COMMAND_LOG)])
-    commands.ensure(spark)
+    commands.ensure()
     query_id, offsets = _held_batch(refined.read(spark, "batches"), contract.product, batch_id)
     command_id = f"command:release:{query_id}:{batch_id}"
     done = commands.read(spark, "command_log").where(F.col("command_id") == command_id).first()
@@ -77,21 +77,20 @@ def release(
             Decision("release", query_id, batch_id, "promote", offsets, actor=actor, reason=reason)
         )
         silver = held.select(refined.columns("silver"))
-        stamp = {"batch_id": F.lit(batch_id).cast("bigint"), "query_id": F.lit(command_id)}
-        gold = partial_sums(silver, contract).withColumns(stamp)
+        gold = partial_sums(silver, contract, by=("batch_id", "query_id"))
         refined.append_all({"silver": silver, "gold": gold}, command_id, 0)
-        entry = Row(
-            command_id=command_id,
-            command="release",
-            target_query_id=query_id,
-            target_batch_id=batch_id,
-            actor=actor,
-            reason=reason,
-            at=datetime.now(UTC),
-            rows=rows,
-            outcome="done",
-        )
-        commands.append_all({"command_log": spark.createDataFrame([entry], COMMAND_LOG)}, command_id, 0)
+        entry = {
+            "command_id": command_id,
+            "command": "release",
+            "target_query_id": query_id,
+            "target_batch_id": batch_id,
+            "actor": actor,
+            "reason": reason,
+            "at": datetime.now(UTC),
+            "rows": rows,
+            "outcome": "done",
+        }
+        commands.append_local("command_log", [entry], command_id, 0)
     finally:
         held.unpersist()
     return Released(command_id, rows)
