@@ -71,9 +71,13 @@ class Live:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for query in self._streams.values():
-            query.stop()
-        self._stack.close()
+        self.stop()
+
+    def stop(self) -> None:
+        """End the queries, then give back their leases; safe to call again."""
+        with self._stack:
+            for query in self._streams.values():
+                query.stop()
 
     def start(self, *, once: bool) -> None:
         """Start the streams; with `once` they read what is there and stop."""

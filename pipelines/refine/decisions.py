@@ -85,22 +85,26 @@ class Recorded:
 
     @staticmethod
     def of(decisions: Iterable[Decision], *, without: str) -> Recorded:
-        """Fold decisions, oldest first, leaving out those of the query `without` (the one that asks)."""
-        covered: list[OffsetRange] = []
+        """Fold decisions, oldest first, leaving out those of the query `without` (the one that asks).
+
+        The first verdict on an offset stands: a replay's batch may reach over old batches and judge only what is new.
+        """
+        covered: tuple[OffsetRange, ...] = ()
         held: tuple[OffsetRange, ...] = ()
         rejected: list[OffsetRange] = []
         for decision in decisions:
             if decision.query_id == without:
                 continue
             if decision.kind == "batch":
-                covered.extend(decision.offsets)
+                judged = subtract(decision.offsets, covered)
+                covered = merge((*covered, *judged))
                 if decision.verdict == "hold":
-                    held = merge((*held, *decision.offsets))
+                    held = merge((*held, *judged))
             else:
                 if decision.kind == "reject":
                     rejected.extend(overlap(held, decision.offsets))
                 held = subtract(held, decision.offsets)
-        return Recorded(merge(covered), held, merge(rejected))
+        return Recorded(covered, held, merge(rejected))
 
 
 def merge(ranges: Iterable[OffsetRange]) -> tuple[OffsetRange, ...]:

@@ -25,7 +25,8 @@ def rebuild_all(settings: Settings, echo: Echo = print) -> list[str]:
     for contract in contracts.load_all():
         if Lake(settings).exists(contract.product, "batches") or not records_of(settings, contract):
             continue
-        fill(settings, contract, echo)
+        # A driver that was writing when the lake was lost may have left pieces of tables in the new bucket.
+        from_kafka(settings, contract, echo)
         rebuilt.append(contract.product)
     return rebuilt
 

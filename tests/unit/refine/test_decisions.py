@@ -64,6 +64,13 @@ def test_a_release_under_another_query_frees_the_same_offsets() -> None:
     assert Recorded.of(decisions, without="q3").held == ()
 
 
+def test_a_replay_that_holds_its_new_rows_does_not_hold_the_old_ones_it_read_with_them() -> None:
+    decisions = [decision("batch", 0, "promote", 0, 10), decision("batch", 0, "hold", 0, 15, query="replay")]
+    recorded = Recorded.of(decisions, without="q2")
+    assert offsets(recorded.held) == {(0, o) for o in range(10, 15)}
+    assert offsets(recorded.covered) == {(0, o) for o in range(15)}
+
+
 def test_a_query_does_not_read_its_own_decisions_as_recorded() -> None:
     assert Recorded.of([decision("batch", 1, "hold", 10, 20)], without="q1") == Recorded()
 
