@@ -41,8 +41,8 @@ def partial_sums(silver: DataFrame, contract: Contract, by: Sequence[str] = ()) 
         event; a leaf with none at all has no row. The columns of `by` come last.
     """
     structs: list[Column] = [_struct(metric, silver) for metric in contract.metrics]
-    leaf = (window_start("event_time", contract).alias("window_start"), *contract.dimensions, *by)
-    aggregated = silver.groupBy(*leaf).agg(*structs)
+    leaf: list[Column | str] = [window_start("event_time", contract).alias("window_start"), *contract.dimensions, *by]
+    aggregated = silver.groupBy(leaf).agg(*structs)  # type: ignore[arg-type]  # the stub wants one kind of list
     any_metric = reduce(operator.or_, [F.col(f"`{metric.name}`").isNotNull() for metric in contract.metrics])
     return aggregated.where(any_metric).select(
         "window_start",

@@ -21,6 +21,7 @@ from pipelines.ledger.audit import audit
 from pipelines.ledger.report import print_ledger
 from pipelines.platform import kafka, services
 from pipelines.platform.lake import Lake
+from pipelines.platform.logs import logging_to
 from pipelines.platform.settings import Settings
 from pipelines.platform.spark import session
 from pipelines.replay.rebuild import remove_lake
@@ -30,7 +31,7 @@ from pipelines.simulate.world import World
 
 PRODUCT = "shop"
 HISTORY = timedelta(days=7)
-EVENTS = 2_000_000
+EVENTS = 600_000
 # The last stretch arrives after the baseline was learnt; every scenario's incident lies in it.
 RECENT = timedelta(hours=2)
 _REPORT_EVERY_SECONDS = 5.0
@@ -68,7 +69,8 @@ def run(scenario: str, seed: int, overrides: Sequence[str]) -> None:
     labels.write(world.labels(), truth)
     step("Spark: starting the driver")
     spark = session(settings, "demo")
-    with Live(spark, settings, contract) as running:
+    log = settings.home / "log" / "demo.ndjson"
+    with logging_to(log), Live(spark, settings, contract) as running:
         running.start(once=False)
         border = until - RECENT
         step(f"history: {HISTORY.days} days of traffic to Kafka, while bronze and refine read it")
@@ -93,7 +95,7 @@ def run(scenario: str, seed: int, overrides: Sequence[str]) -> None:
         "\nKafka and LocalStack are still up. Look further:\n"
         f"  pulseiq now {PRODUCT}\n  pulseiq incidents list {PRODUCT}\n  pulseiq quality held list {PRODUCT}\n"
         f"  pulseiq ledger {PRODUCT}\n  pulseiq status\n"
-        f"What was injected: {truth}\n"
+        f"What was injected: {truth}\nWhat every batch did: {log}\n"
         "`make down` ends the services, `make clean` removes everything.",
         highlight=False,
         markup=False,

@@ -6,7 +6,8 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ def session(
 ) -> SparkSession:
     """The Spark session of this process. A session that was asked for differently is stopped first, with its JVM.
 
+    What the JVM says on standard error goes to `log/spark.log` in the home.
+
     Args:
         settings: where S3 is; None for a session that touches local files only.
         app: name shown in logs.
@@ -54,7 +57,8 @@ def session(
     builder = SparkSession.builder.appName(app)
     for name, value in wanted.items():
         builder = builder.config(name, value)
-    spark = builder.getOrCreate()
+    with _errors_to(settings.home / "log" / "spark.log") if settings and not _submitted() else nullcontext():
+        spark = builder.getOrCreate()
     _asked.clear()
     _asked.update(wanted)
     return spark
@@ -136,6 +140,21 @@ def _end_jvm() -> None:
         process.wait()
     SparkContext._gateway = None
     SparkContext._jvm = None
+
+
+@contextmanager
+def _errors_to(path: Path) -> Iterator[None]:
+    """Within it, a program that is started has a file as its standard error: that of the JVM is for its log."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stderr.flush()
+    own = os.dup(2)
+    try:
+        with path.open("ab") as file:
+            os.dup2(file.fileno(), 2)
+            yield
+    finally:
+        os.dup2(own, 2)
+        os.close(own)
 
 
 def _submitted() -> bool:
