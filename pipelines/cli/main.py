@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import traceback
 
 import typer
 
@@ -30,13 +32,35 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Run the command line; an expected failure prints `pulseiq: what | next: command` and exits with its code."""
+    code = _run()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        pass  # Whoever read the output has seen enough.
+    # Not `sys.exit`: a thread of Arrow that asks for the interpreter while it shuts down aborts the process, about
+    # once in 25 runs, and the exit code that scripts branch on is lost.
+    os._exit(code)
+
+
+def _run() -> int:
     try:
         build()(standalone_mode=True)
     except PulseIQError as error:
         print(f"pulseiq: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+    except SystemExit as end:
+        if isinstance(end.code, int):
+            return end.code
+        if end.code is not None:
+            print(end.code, file=sys.stderr)
+        return int(end.code is not None)
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
