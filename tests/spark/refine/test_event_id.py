@@ -13,24 +13,24 @@ from tests.spark.refine.test_cases import ALL
 
 SOURCES = {
     "path": Source(path="$.event_id"),
-    "hash of one": Source(hash=("$.event_id",)),
-    "hash of several": Source(hash=("$.user_id", "$.latency_ms", "$.error", "$.order_id")),
+    "hash": Source(hash=("$.user_id", "$.latency_ms", "$.error", "$.name")),
     "position": Source(position=True),
 }
+
+# What takes megabytes to say is said by `test_cases` already.
+SMALL = [case for case in ALL if len(case.record.value or b"") < 10_000]
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 def test_same_id_from_the_bytes_alone(spark: SparkSession, source: Source):
     shop = contracts.load("shop")
     contract = shop.model_copy(update={"envelope": shop.envelope.model_copy(update={"event_id": source})})
-    records = frame(spark, [case.record for case in ALL], "shop.events")
-    quick = {
-        row["offset"]: row["id"]
-        for row in records.select("offset", rules.event_id_of(records, contract).alias("id")).collect()
-    }
-    judged = rules.classify(records, contract).where("reject_reason IS NULL")
-    accepted = {row["kafka_offset"]: row["event_id"] for row in judged.collect()}
-    assert len(accepted) >= len([case for case in ALL if case.name.startswith("accepted/")])
-    assert {offset: quick[offset] for offset in accepted} == accepted
+    records = frame(spark, [case.record for case in SMALL], "shop.events")
+    quick = records.select("offset", rules.event_id_of(records, contract).alias("quick_id"))
+    judged = rules.classify(records, contract)
+    rows = judged.join(quick, judged["kafka_offset"] == quick["offset"]).collect()
+    accepted = [row for row in rows if row["reject_reason"] is None]
+    assert len(accepted) >= len([case for case in SMALL if case.name.startswith("accepted/")])
+    assert all(row["event_id"] == row["quick_id"] is not None for row in accepted)
     if source.position:
-        assert len(set(quick.values())) == len(ALL)
+        assert {row["quick_id"] for row in rows} == {f"shop.events/3/{offset}" for offset in range(len(SMALL))}
