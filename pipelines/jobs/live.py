@@ -34,10 +34,11 @@ QUERIES: tuple[Query, ...] = get_args(Query)
 
 @dataclass(frozen=True)
 class Pace:
-    """How large a micro-batch may be and how often each loop turns."""
+    """How large a micro-batch may be and how often each loop turns. Nobody waits for bronze, so it turns seldom."""
 
     max_rows: int = 200_000
-    trigger_seconds: float = 1.0
+    bronze_seconds: float = 10.0
+    refine_seconds: float = 1.0
     tick_seconds: float = 15.0
 
 
@@ -81,15 +82,16 @@ class Live:
 
     def start(self, *, once: bool) -> None:
         """Start the streams; with `once` they read what is there and stop."""
-        for name, module in (("bronze", bronze), ("refine", refine)):
+        pace = self._pace
+        for name, module, seconds in (("bronze", bronze, pace.bronze_seconds), ("refine", refine, pace.refine_seconds)):
             if name in self._queries:
                 self._streams[name] = module.start(
                     self.spark,
                     self._settings,
                     self._contract,
                     once=once,
-                    max_rows=self._pace.max_rows,
-                    trigger_seconds=self._pace.trigger_seconds,
+                    max_rows=pace.max_rows,
+                    trigger_seconds=seconds,
                     on_failure=lambda error, name=name: self._failures.setdefault(name, error),
                 )
                 log_event("started", query=name, product=self._contract.product, id=str(self._streams[name].id))

@@ -86,6 +86,10 @@ def configuration(settings: Settings | None, shuffle_partitions: int) -> dict[st
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(shuffle_partitions),
         "spark.sql.execution.arrow.pyspark.enabled": "true",
+        # Sketches and histograms of more leaves than 128 would be aggregated by sorting, at several times the cost.
+        "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "20000",
+        # A checksum beside each log entry needs the table's whole state, for a check that no reader of ours makes.
+        "spark.databricks.delta.writeChecksumFile.enabled": "false",
         # A micro-batch is kept for seconds: what compressing it costs is never earned back.
         "spark.sql.inMemoryColumnarStorage.compressed": "false",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",

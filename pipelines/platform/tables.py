@@ -88,7 +88,11 @@ class Tables:
         spec = self.specs[name]
         schema = pa.schema(Schema.from_json(spec.schema.json()).to_arrow())
         table = pa.Table.from_pylist(_zoned(list(rows)), schema=schema)
-        self._lake.append(spec.product, name, table, f"{app_id}/{name}", version)
+        self.append_arrow(name, table, app_id, version)
+
+    def append_arrow(self, name: str, rows: pa.Table, app_id: str, version: int) -> None:
+        """Append an arrow table that the driver holds, once; a second of Spark's planning is saved."""
+        self._lake.append(self.specs[name].product, name, rows, f"{app_id}/{name}", version)
 
     def append_all(self, parts: dict[str, DataFrame], app_id: str, version: int) -> None:
         """Append several parts in parallel, each once; the first failure is raised when all have ended."""

@@ -182,9 +182,11 @@ class RefineBatch:
             batch_id,
             {
                 "quarantine": quarantine if quarantine_size + twins_size else None,
-                "duplicates": duplicates if counted.duplicates - twins_size else None,
             },
         )
+        if duplicates is not None and counted.duplicates - twins_size:
+            # A batch's worth of positions fits the driver, whatever is in the events.
+            self._tables.append_arrow("duplicates", duplicates.toArrow(), self._query_id, batch_id)
         if results:
             self._tables.append_local("quality_results", results, self._query_id, batch_id)
 

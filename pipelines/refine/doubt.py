@@ -26,12 +26,24 @@ _BEYOND = "9.2233720368547758E18D"
 
 
 def is_doubtful(reader: Reader) -> str:
-    """SQL: it did not read cleanly, or a text field's name (or any with escapes) is before no quote and no null."""
-    names = sorted({path.rsplit(".", 1)[1] for path, kind in reader.types.items() if kind == "string"})
-    names_sql = '"(?:' + "|".join(names) + r')"\s*+:\s*+[^"n]|' if names else ""
+    """SQL: it did not read cleanly, or a text field's name (or any with escapes) is before no quote and no null.
+
+    The pattern looks for what is rare, a value that is no text, and only then back at its name. That takes white space
+    around the colon in the one form that writers use; all else that could hide such a value is doubtful by itself.
+    """
+    names = "|".join(sorted({path.rsplit(".", 1)[1] for path, kind in reader.types.items() if kind == "string"}))
     # Nothing is tried twice (`*+`): a long text of escapes would take time by the square of its length.
-    pattern = string(names_sql + r'\\u[^"\\]*+"\s*+:')
-    return f"(k_text IS NOT NULL AND (NOT k_whole OR k_text RLIKE {pattern}))"
+    escaped_name = string(r'\\u[^"\\]*+"\s*+:')
+    reasons = [
+        "NOT k_whole",
+        _space_behind_quotes(),
+        *(f"contains(k_text, ':{space}')" for space in ("  ", r"\n", r"\r", r"\t", r" \n", r" \r", r" \t")),
+        f"(contains(k_text, {string(chr(92) + 'u')}) AND k_text RLIKE {escaped_name})",
+    ]
+    if names:
+        no_text = string(f'": ?+[^"n](?<="(?:{names})": ?.)')
+        reasons.append(f"k_text RLIKE {no_text}")
+    return f"(k_text IS NOT NULL AND ({' OR '.join(reasons)}))"
 
 
 def has_other_names() -> str:
@@ -40,8 +52,11 @@ def has_other_names() -> str:
     Names are counted by the colon right behind their quote; where white space follows a quote, that proves nothing.
     """
     names = "octet_length(k_text) - octet_length(replace(k_text, '\":', ':'))"
-    spaced = " OR ".join(f"contains(k_text, '\"{space}')" for space in (" ", r"\n", r"\r", r"\t"))
-    return f"(k_whole AND ({names} > k_read OR {spaced}))"
+    return f"(k_whole AND ({names} > k_read OR {_space_behind_quotes()}))"
+
+
+def _space_behind_quotes() -> str:
+    return "(" + " OR ".join(f"contains(k_text, '\"{space}')" for space in (" ", r"\n", r"\r", r"\t")) + ")"
 
 
 def variant() -> str:

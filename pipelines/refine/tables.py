@@ -120,16 +120,16 @@ def tables(spark: SparkSession, settings: Settings, contract: Contract) -> Table
     # A metric's struct is null where a leaf has no such event, and Delta would refuse it for a part declared not null.
     sums = _nullable(partial_sums(spark.createDataFrame([], silver(contract)), contract).schema)
     position = ("kafka_topic", "kafka_partition", "kafka_offset", "batch_id", "query_id")
-    event = (*position, "event_id", "event_type", "event_time", "arrived_at")
-    leaf = ("window_start", *contract.dimensions, "batch_id", "query_id")
+    event = (*position, "event_time", "arrived_at")
+    leaf = ("window_start", "batch_id", "query_id")
     product = contract.product
     return Tables(
         settings,
         [
-            TableSpec(product, "silver", silver(contract), statistics=(*event, *contract.dimensions)),
+            TableSpec(product, "silver", silver(contract), statistics=event),
             TableSpec(product, "held", held(contract), statistics=event),
             TableSpec(product, "quarantine", QUARANTINE, statistics=(*event, "reason")),
-            TableSpec(product, "duplicates", DUPLICATES, statistics=(*position, "event_id")),
+            TableSpec(product, "duplicates", DUPLICATES, statistics=position),
             TableSpec(product, "gold", StructType([*sums.fields, *BATCH]), statistics=leaf),
             TableSpec(product, "quality_results", QUALITY_RESULTS),
             TableSpec(product, "batches", BATCHES, statistics=("query_id", "batch_id", "batch_time")),
