@@ -23,7 +23,7 @@ Statistic = Literal["median", "mean", "null_share", "in_range_share", "in_set_sh
 # What an event's own column may not be called: the envelope, its place in Kafka, and refine's own columns.
 RESERVED = frozenset(
     (
-        *("event_id", "event_type", "schema_version", "event_time", "late", "arrived_at"),
+        *("event_id", "event_type", "schema_version", "event_time", "late", "backfill", "arrived_at"),
         *("kafka_topic", "kafka_partition", "kafka_offset", "kafka_timestamp", "kafka_key", "kafka_value"),
         *("kafka_headers", "batch_id", "query_id", "batch_time", "reject_reason", "reject_detail"),
         *("is_position", "twin_key", "decided", "fact_time", "window_start", "window_seconds"),

@@ -161,7 +161,7 @@ class RefineBatch:
             )
         )
         quarantine_size = counted.quarantined + sizes["rejected"]
-        duplicates, twins = None, None
+        dropped, duplicates, twins = None, None, None
         twins_size = 0
         if counted.duplicates:
             kept = silver.select(_POSITION).union(held.select(_POSITION)).union(bad.select(_POSITION))
@@ -191,8 +191,8 @@ class RefineBatch:
             self._tables.append_local("quality_results", results, self._query_id, batch_id)
 
         facts = counted.facts(held=sizes["held"], accepted=sizes["silver"])
-        if duplicates is not None:
-            facts += facts_of_duplicates(duplicates, self._contract)
+        if dropped is not None:
+            facts += facts_of_duplicates(dropped, self._contract)
         seconds = round(time.monotonic() - started, 3)
         row = {
             "query_id": self._query_id,

@@ -43,7 +43,7 @@ class Counted:
         accepted_as = "held" if held and not accepted else "silver"
         totals: dict[tuple[datetime, str, str], int] = {}
         for row in self.groups:
-            if row["is_position"]:
+            if row["is_position"] or row["window_start"] is None:
                 continue
             name = "quarantine" if row["reject_reason"] is not None else accepted_as
             keys = [(row["window_start"], name, row["reject_reason"] or "")]
@@ -59,11 +59,13 @@ class Counted:
 
 def count(batch: DataFrame, contract: Contract) -> Counted:
     """Count a persisted batch of `transform` rows in one Spark job, which also fills its cache."""
-    # An event time that a rule refused says nothing about when the event was; its arrival does.
+    # An event time that a rule refused says nothing about when the event was. Its arrival does, unless it is history.
     plausible = F.col("event_time").isNotNull() & (
         F.col("reject_reason").isNull() | ~F.col("reject_reason").isin("future_event_time", "before_product")
     )
-    timed = batch.withColumn("fact_time", F.when(plausible, F.col("event_time")).otherwise(F.col("arrived_at")))
+    timed = batch.withColumn(
+        "fact_time", F.when(plausible, F.col("event_time")).when(~F.col("backfill"), F.col("arrived_at"))
+    )
     groups = (
         timed.withColumn("window_start", F.when(~F.col("is_position"), window_start("fact_time", contract)))
         .groupBy("is_position", "reject_reason", "late", "window_start", "kafka_topic", "kafka_partition")
@@ -92,9 +94,14 @@ def count(batch: DataFrame, contract: Contract) -> Counted:
     )
 
 
-def facts_of_duplicates(duplicates: DataFrame, contract: Contract) -> list[Fact]:
-    """Duplicates per window of their arrival: the dropped record's own event time was never parsed."""
-    counts = duplicates.groupBy(window_start("arrived_at", contract).alias("window_start")).count().collect()
+def facts_of_duplicates(dropped: DataFrame, contract: Contract) -> list[Fact]:
+    """Duplicates per window of their arrival: a dropped record's own event time was never parsed. History has none."""
+    counts = (
+        dropped.where("NOT backfill")
+        .groupBy(window_start("arrived_at", contract).alias("window_start"))
+        .count()
+        .collect()
+    )
     return [
         {"window_start": row["window_start"], "class": "duplicates", "reason": "", "n": row["count"]} for row in counts
     ]

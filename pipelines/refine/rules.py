@@ -29,8 +29,8 @@ def classify(records: DataFrame, contract: Contract) -> DataFrame:
         contract: the product.
 
     Returns:
-        The event's columns (`silver_schema`), `late`, `arrived_at`, `kafka_topic`, `kafka_partition`, `kafka_offset`,
-        `kafka_key`, `kafka_value`, and `reject_reason` and `reject_detail` (null for an accepted event).
+        The event's columns (`silver_schema`), `late`, `backfill`, `arrived_at`, `kafka_topic`, `kafka_partition`,
+        `kafka_offset`, `kafka_key`, `kafka_value`, `reject_reason` and `reject_detail` (null for an accepted event).
     """
     reader = Reader(contract)
     received = records.select(
@@ -40,7 +40,7 @@ def classify(records: DataFrame, contract: Contract) -> DataFrame:
         F.col("key").alias("kafka_key"),
         F.col("value").alias("kafka_value"),
         "arrived_at",
-        _is_backfill(records).alias("k_backfill"),
+        is_backfill(records).alias("k_backfill"),
         reader.text().alias("k_text"),
     )
     parsed = received.withColumn("k_event", reader.parsed("k_text"))
@@ -61,6 +61,7 @@ def classify(records: DataFrame, contract: Contract) -> DataFrame:
     return judged.select(
         *_silver_columns(reader),
         _late(contract).alias("late"),
+        F.col("k_backfill").alias("backfill"),
         "arrived_at",
         "kafka_topic",
         "kafka_partition",
@@ -114,7 +115,8 @@ def _late(contract: Contract) -> Column:
     return F.expr(f"NOT k_backfill AND coalesce(unix_micros(arrived_at) - unix_micros(k_time) > {allowed}, false)")
 
 
-def _is_backfill(records: DataFrame) -> Column:
+def is_backfill(records: DataFrame) -> Column:
+    """Whether a record says that it is history sent in bulk: its arrival then says nothing about its time."""
     if "headers" not in records.columns:
         return F.lit(False)
     return F.coalesce(F.exists("headers", lambda header: header["key"] == BACKFILL_HEADER), F.lit(False))

@@ -16,7 +16,7 @@ from pipelines.platform.kafka_records import stream_records
 from pipelines.platform.settings import Settings
 from pipelines.platform.tables import reporting
 from pipelines.refine.batch import QUERY, RefineBatch
-from pipelines.refine.rules import classify, event_id_of
+from pipelines.refine.rules import classify, event_id_of, is_backfill
 
 
 def transform(records: DataFrame, contract: Contract) -> DataFrame:
@@ -57,6 +57,7 @@ def transform(records: DataFrame, contract: Contract) -> DataFrame:
         F.col("offset").alias("kafka_offset"),
         F.col("timestamp").alias("arrived_at"),
         event_id_of(arrived, contract).alias("event_id"),
+        is_backfill(arrived).alias("backfill"),
         F.lit(True).alias("is_position"),
     )
     positions = _settled(read, "read").withColumn("batch_time", F.current_timestamp())
