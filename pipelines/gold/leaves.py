@@ -59,23 +59,39 @@ def read(
     starts = sorted(int(_epoch(each)) for each in windows)
     first, last = min(windows), max(windows) + timedelta(seconds=step)
     now = gold(spark, uri, first, last, version).where(F.unix_seconds("window_start").isin(starts))
-    pad = _PAD_SECONDS.get(metric.kind, _PAD_OTHERS)
-    clock = clock_seconds(starts, pad, step)
+    clock = clock_of(metric, starts, step)
     past = gold(spark, uri, history[0], history[1], version).where(
         (F.unix_seconds("window_start") % 86_400).isin(clock) & ~F.unix_seconds("window_start").isin(starts)
     )
-    names = [name for name in contract.dimensions if name in (metric.dimensions or contract.dimensions)]
+    names = dimensions_of(contract, metric)
     actual = _sums(now, metric, names, usual).toPandas()
     before = _sums(past, metric, names, usual).toPandas()
+    if expected_total is None:
+        days = max((history[1] - history[0]) / timedelta(days=1), 1.0)
+        expected_total = float(before["a"].sum()) / (days * len(clock)) * len(starts)
+    return expectations(actual, before, metric, names, expected_total)
+
+
+def dimensions_of(contract: Contract, metric: Metric) -> list[str]:
+    """The dimensions whose combinations are a metric's leaves."""
+    return [name for name in contract.dimensions if name in (metric.dimensions or contract.dimensions)]
+
+
+def clock_of(metric: Metric, starts: Sequence[int], step: int) -> list[int]:
+    """Times of day (seconds) whose history speaks for windows that start at `starts` (epoch seconds)."""
+    return clock_seconds(starts, _PAD_SECONDS.get(metric.kind, _PAD_OTHERS), step)
+
+
+def expectations(
+    actual: pd.DataFrame, before: pd.DataFrame, metric: Metric, names: list[str], total: float
+) -> pd.DataFrame:
+    """The frame that `read` returns, from sums per leaf now and before: `names`, a (what is explained) and n."""
     merged = actual.merge(before, on=names, how="outer", suffixes=("", "_h")).fillna(
         {f"{part}{suffix}": 0.0 for part in ("a", "n") for suffix in ("", "_h")}
     )
     for name in names:
         merged[name] = merged[name].fillna("").astype(str)
-    if expected_total is None:
-        days = max((history[1] - history[0]) / timedelta(days=1), 1.0)
-        expected_total = float(merged["a_h"].sum()) / (days * len(clock)) * len(starts)
-    return _expected(merged, metric, names, expected_total)
+    return _expected(merged, metric, names, total)
 
 
 def _expected(merged: pd.DataFrame, metric: Metric, names: list[str], total: float) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.contract import Contract, Metric
+from pipelines.detect.grid import series_name
 from pipelines.explain import Cause, Explanation
 from pipelines.incidents import verdict
 from pipelines.incidents.record import CauseLine, Incident, State, incident_id
@@ -103,7 +104,7 @@ class _Build:
         moved = sorted(set(evidence["window_start"]))
         change, missing = self._change(metric, span)
         name = verdict.judge(quality, moved, missing)
-        causes = [_line(each) for each in explanation.causes] if name != "bad data" or explanation.causes else []
+        causes = [_line(each, self._own_change(metric, each, span)) for each in explanation.causes]
         breadth = self._breadth(explanation)
         since, until = span[0], span[-1] + self._step
         p_value = float(group["p_value"].min())
@@ -215,6 +216,19 @@ class _Build:
         missing = max(0.0, expected - float(own["value"].sum())) if metric.kind == "count" else 0.0
         return change, missing
 
+    def _own_change(self, metric: Metric, cause: Cause, span: list[pd.Timestamp]) -> float | None:
+        """Relative change of the metric in a cause's own segment."""
+        if metric.kind != "quantile":
+            return cause.actual / cause.expected - 1 if cause.expected > 0 else None
+        # A quantile's leaves count slow events; its value is known of the segments that are followed.
+        own = self._evidence[
+            (self._evidence["series"] == series_name(metric.name, cause.elements))
+            & self._evidence["window_start"].isin(span)
+            & (self._evidence["test"] == "point")
+        ]
+        expected = float(own["expected"].sum())
+        return float(own["value"].sum()) / expected - 1 if expected > 0 else None
+
     @staticmethod
     def _breadth(explanation: Explanation) -> float:
         """Share of the expected total that lies in the causes."""
@@ -257,9 +271,10 @@ class _Build:
         return tuple(steps)
 
 
-def _line(cause: Cause) -> CauseLine:
+def _line(cause: Cause, change: float | None = None) -> CauseLine:
     return CauseLine(
         elements=cause.elements,
+        change=None if change is None else round(change, 4),
         actual=round(cause.actual, 4),
         expected=round(cause.expected, 4),
         share=round(cause.share, 4),

@@ -23,11 +23,15 @@ class Frozen(BaseModel):
 
 
 class CauseLine(Frozen):
-    """One segment: its dimension values, actual and expected, its share of the change, how its parts moved."""
+    """One segment: its dimension values, actual and expected, its share of the change, how its parts moved.
+
+    `change` is the segment's own relative change of the metric, None where it is not known.
+    """
 
     elements: dict[str, str]
     actual: float
     expected: float
+    change: float | None = None
     share: float
     consistency: str
     confident: bool
@@ -36,6 +40,11 @@ class CauseLine(Frozen):
     def words(self) -> str:
         """`a = x, b = y`, or that no dimension stands out."""
         return ", ".join(f"{name} = {value}" for name, value in self.elements.items()) or "everywhere, no dimension"
+
+    @property
+    def place(self) -> str:
+        """`a=x, b=y`, for use within a line."""
+        return ", ".join(f"{name}={value}" for name, value in self.elements.items())
 
 
 class SeverityLine(Frozen):
@@ -75,6 +84,19 @@ class Incident(Frozen):
     rate_mix: str | None
     next_steps: tuple[str, ...]
     detector_version: str
+
+    @property
+    def headline(self) -> str:
+        """What moved, by how much and where; the change of the whole after that of the segment."""
+        whole = "" if self.change is None else f"{self.change:+.0%}"
+        if not self.causes or not self.causes[0].elements:
+            where = " everywhere" if self.causes else ""
+            return f"{self.title} {whole}{where}".strip()
+        first, more = self.causes[0], len(self.causes) - 1
+        own = "" if first.change is None else f" {first.change:+.0%}"
+        doubt = "" if first.confident else ", perhaps,"
+        others = f" and {more} other segment{'s' * (more > 1)}" if more else ""
+        return f"{self.title}{own} in{doubt} {first.place}{others}" + (f" ({whole} in all)" if whole else "")
 
     @property
     def where(self) -> str:

@@ -19,7 +19,7 @@ def render(incident: Incident) -> RenderableType:
     head = Text.assemble(
         (f" {incident.severity.level} ", _COLOURS[incident.severity.level]),
         (f" {incident.verdict.upper()}", "bold"),
-        f"  {incident.product}: {incident.title}{_change(incident)}",
+        f"  {incident.product}: {incident.headline}",
     )
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim", no_wrap=True)
@@ -54,7 +54,7 @@ def table(incidents: Sequence[Incident]) -> RenderableType:
             Text(each.severity.level, style=_COLOURS[each.severity.level]),
             each.incident_id,
             each.verdict,
-            escape(f"{each.title}{_change(each)}"),
+            escape(each.headline),
             escape(each.where),
             f"{each.since:%m-%d %H:%M}",
             f"{each.state}{', open' if each.open else ''}",
@@ -65,12 +65,6 @@ def table(incidents: Sequence[Incident]) -> RenderableType:
 def _add(rows: Table, name: str, lines: Sequence[str]) -> None:
     for i, line in enumerate(lines):
         rows.add_row(name if i == 0 else "", escape(line))
-
-
-def _change(incident: Incident) -> str:
-    if incident.change is None:
-        return ""
-    return f" {incident.change:+.0%}"
 
 
 def _cause(cause: CauseLine) -> str:

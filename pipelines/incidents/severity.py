@@ -46,14 +46,13 @@ def severity(inputs: Inputs) -> SeverityLine:
     minutes = inputs.duration.total_seconds() / 60
     words = {
         "impact": f"{abs(inputs.relative_change):.0%} of the metric, business weight {inputs.weight:.1f} of the mean",
-        "confidence": f"chance of it in sound data 1 in {_one_in(inputs.p_value)}",
+        "confidence": f"such a window by chance: {_chance(inputs.p_value)}",
         "breadth": f"{inputs.breadth:.0%} of the traffic",
         "duration": f"{minutes:.0f} minutes so far",
     }
     return SeverityLine(level=level, score=score, inputs={k: round(v, 4) for k, v in parts.items()}, words=words)
 
 
-def _one_in(p_value: float) -> str:
-    if p_value <= 1e-12:
-        return "more than a million million"
-    return f"{1 / p_value:,.0f}"
+def _chance(p_value: float) -> str:
+    """A p-value as people say it; beyond a million the exact number says no more."""
+    return "less than 1 in a million" if p_value < 1e-6 else f"1 in {1 / p_value:,.0f}"

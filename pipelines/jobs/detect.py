@@ -9,7 +9,7 @@ only after its end, and only when refine has read everything that Kafka held the
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,13 +17,11 @@ import pandas as pd
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from pipelines.contract import Contract, Metric
+from pipelines.contract import Contract
 from pipelines.detect import DETECTOR_VERSION
-from pipelines.detect.alerts import alerts as alerts_of
-from pipelines.detect.evaluate import evaluate
-from pipelines.explain import Explanation, Kind, explain
 from pipelines.gold import leaves, series
-from pipelines.incidents import Incident, assemble
+from pipelines.incidents import Incident
+from pipelines.incidents.find import Asked, find, usual_of
 from pipelines.jobs import detect_state
 from pipelines.platform import kafka
 from pipelines.platform.lake import Lake
@@ -32,15 +30,6 @@ from pipelines.platform.settings import Settings
 EndOffsets = Mapping[str, Mapping[int, int]]
 
 VERSION = str(DETECTOR_VERSION)
-# How a metric's leaves are explained.
-EXPLAINED_AS: dict[str, Kind] = {
-    "count": "count",
-    "distinct": "count",
-    "ratio": "ratio",
-    "quantile": "ratio",
-    "sum": "amount",
-    "mean": "amount",
-}
 # Windows further back than this are not judged; a baseline is learnt more often than that.
 LONGEST = timedelta(days=8)
 # Facts of this stretch before the first window say what is usual.
@@ -91,7 +80,7 @@ def tick(
         now = _log_time(spark, settings, contract) or now
     data_until = now if caught_up else _last_data(ticks)
     version = gold.version() if gold is not None else None
-    judged: list[datetime] = []
+    judged: Sequence[datetime] = []
     found: list[Incident] = []
     state = "unknown: no data yet"
     confirmed = None
@@ -147,65 +136,33 @@ class _Round:
         last = pd.Timestamp(data_until).floor(contract.window).to_pydatetime()
         self._end = min(last, self._start + LONGEST)
 
-    def run(self, unchanged_until: datetime | None) -> tuple[list[datetime], list[Incident]]:
+    def run(self, unchanged_until: datetime | None) -> tuple[Sequence[datetime], list[Incident]]:
         """Judge and store; windows before `unchanged_until` keep the evidence that they have."""
         if self._end <= self._start:
             return [], []
-        contract = self._contract
-        thresholds = self._learnt.dropna(subset=["usual"])
-        usual = dict(zip(thresholds["series"].astype(str), thresholds["usual"].astype(float), strict=True))
+        contract, lake = self._contract, self._lake
+        usual = usual_of(self._learnt)
         frame = series.read(self._spark, self._uri, contract, self._start, self._end, self._version, usual)
-        evidence = evaluate(frame, self._learnt, contract)
-        alerts = alerts_of(evidence, contract)
-        facts, results = detect_state.facts_and_results(self._lake, contract, self._start - _FACTS_BEFORE)
-        windows = [each.to_pydatetime() for each in sorted(frame["window_start"].unique())]
-        self._evidence = evidence
-        found = assemble(
-            contract,
-            alerts,
-            evidence,
-            facts,
-            results,
-            self._explain,
-            windows=windows,
-            confirmed_until=self._confirmed.replace(tzinfo=None),
-            detector_version=VERSION,
-        )
-        found = carry_over(found, detect_state.load_incidents(self._lake, contract), self._start)
-        detect_state.store_evidence(
-            self._lake, contract, evidence, max(self._start, unchanged_until or self._start), VERSION
-        )
-        detect_state.store_incidents(self._lake, contract, found)
-        return windows, [each for each in found if each.state != "retracted"]
+        facts, results = detect_state.facts_and_results(lake, contract, self._start - _FACTS_BEFORE)
+        found = find(contract, frame, self._learnt, facts, results, self._leaves, self._confirmed)
+        incidents = carry_over(found.incidents, detect_state.load_incidents(lake, contract), self._start)
+        since = max(self._start, unchanged_until or self._start)
+        detect_state.store_evidence(lake, contract, found.evidence, since, VERSION)
+        detect_state.store_incidents(lake, contract, incidents)
+        return found.windows, [each for each in incidents if each.state != "retracted"]
 
-    def _explain(self, metric: Metric, start: datetime, end: datetime) -> Explanation:
-        """Causes of a metric's change in [start, end), from the leaves."""
-        windows = [
-            each.to_pydatetime() for each in pd.date_range(start, end, freq=self._contract.window, inclusive="left")
-        ]
-        whole = self._learnt[self._learnt["series"] == metric.name]
-        own = self._evidence[
-            (self._evidence["series"] == metric.name)
-            & (self._evidence["test"] == "point")
-            & self._evidence["window_start"].isin(windows)
-        ]
-        history = (
-            self._learnt["history_start"].iloc[0].tz_localize("UTC").to_pydatetime(),
-            self._start,
-        )
-        found = leaves.read(
+    def _leaves(self, asked: Asked) -> pd.DataFrame:
+        return leaves.read(
             self._spark,
             self._uri,
             self._contract,
-            metric,
-            [each.replace(tzinfo=UTC) for each in windows],
-            history,
+            asked.metric,
+            asked.windows,
+            asked.history,
             self._version,
-            expected_total=float(own["expected"].sum()) if len(own) else None,
-            usual=float(whole["usual"].iloc[0]) if len(whole) else None,
+            expected_total=asked.expected_total,
+            usual=asked.usual,
         )
-        dims = [name for name in self._contract.dimensions if name in found.columns]
-        return explain(found, dims, EXPLAINED_AS[metric.kind])
 
 
 def carry_over(found: list[Incident], stored: list[Incident], since: datetime) -> list[Incident]:

@@ -193,6 +193,25 @@ class Stream:
             mask = mask & (draft.columns[name] == words.index(value))
         return np.asarray(mask)
 
+    def values(self, rows: Rows, names: Sequence[str]) -> dict[str, Column]:
+        """All dimensions, and the named fields that the type has: words and identifiers as `written` says them, other
+        numbers as they are. A field that only some versions write is there for all."""
+        found: dict[str, Column] = {
+            name: np.array(values, dtype=object)[self.leaves.codes[name][rows.leaf]]
+            for name, values in self.leaves.values.items()
+        }
+        for name in names:
+            if (field := self._fields.get(name)) is None:
+                continue
+            column = rows.columns[name]
+            if field.words is not None:
+                found[name] = np.array(field.words, dtype=object)[column]
+            elif field.text is not None:
+                found[name] = field.text(column).to_numpy(zero_copy_only=False)
+            else:
+                found[name] = column
+        return found
+
     def written(self, rows: Rows) -> tuple[pa.Array, pa.Array]:
         """Record keys and JSON values."""
         parts: list[pa.Array | str] = [

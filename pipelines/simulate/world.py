@@ -19,6 +19,7 @@ import pyarrow as pa
 from pipelines.simulate import labels, spec
 from pipelines.simulate import scenario as scenarios
 from pipelines.simulate.columns import Hashes
+from pipelines.simulate.fields import Column
 from pipelines.simulate.leaves import Mask
 from pipelines.simulate.malformed import KINDS, Breaker, Limits
 from pipelines.simulate.population import Seats, mix, uniform
@@ -45,6 +46,25 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.values)
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """What a block draws, and what of it is sent in a stretch.
+
+    `event, low, late, broken` are of everything drawn, one event type after the other; `row` points into them, in the
+    order of sending, with its time of sending `at`, whether it is the `second` time, and its event type's index.
+    """
+
+    drawn: list[Rows]
+    event: Ints
+    low: Hashes
+    late: Mask
+    broken: Mask
+    row: Ints
+    at: Ints
+    second: Mask
+    types: Ints
 
 
 class World:
@@ -128,30 +148,62 @@ class World:
             if len(batch):
                 yield batch
 
-    def _block(self, block: int, first: int, last: int) -> Batch:
-        """The part of a block that is sent in [first, last), in the order of sending."""
+    def columns(self, start: datetime, end: datetime, fields: Sequence[str]) -> Iterator[dict[str, Column]]:
+        """What `events` sends, as columns instead of JSON: one mapping per block and event type.
+
+        `event_type`; `sent_ms` and `event_ms`, epoch ms; masks `second` (a duplicate), `late`, `broken` (on purpose, or
+        without a field that a scenario drops); the dimensions, and those of `fields` that the type has.
+        """
+        first, last = _milliseconds(start), _milliseconds(end)
+        for block in range(first // self.block_ms, -(-last // self.block_ms)):
+            sent = self._sent(block, first, last)
+            for index, (name, stream, rows) in enumerate(
+                zip(self.simulator.events, self._streams, sent.drawn, strict=True)
+            ):
+                own = sent.types == index
+                row = sent.row[own]
+                at = row - sum(len(each.send) for each in sent.drawn[:index])
+                incomplete = np.logical_or.reduce([*rows.dropped.values(), np.zeros(len(rows.send), dtype=bool)])
+                values = {name: column[at] for name, column in stream.values(rows, fields).items()}
+                yield {
+                    "event_type": np.full(len(row), name, dtype=object),
+                    "sent_ms": sent.at[own],
+                    "event_ms": sent.event[row],
+                    "second": sent.second[own],
+                    "late": sent.late[row],
+                    "broken": sent.broken[row] | incomplete[at],
+                    **values,
+                }
+
+    def _sent(self, block: int, first: int, last: int) -> _Sent:
         drawn = [self._drawn(block, index, stream) for index, stream in enumerate(self._streams)]
         send, event, low, late = (
             np.concatenate([getattr(rows, name) for rows in drawn]) for name in ("send", "event", "low", "late")
         )
         broken = uniform(mix(low, 11)) < self.faults.malformed
-        row, sent, second = self._sendings(send, low, broken, (block + 1) * self.block_ms)
-        inside = (sent >= first) & (sent < last)
-        row, sent, second = row[inside], sent[inside], second[inside]
-        written = [stream.written(rows) for stream, rows in zip(self._streams, drawn, strict=True)]
+        row, at, second = self._sendings(send, low, broken, (block + 1) * self.block_ms)
+        inside = (at >= first) & (at < last)
+        row = row[inside]
+        types = np.searchsorted(np.cumsum([len(rows.send) for rows in drawn]), row, side="right")
+        return _Sent(drawn, event, low, late, broken, row, at[inside], second[inside], types)
+
+    def _block(self, block: int, first: int, last: int) -> Batch:
+        """The part of a block that is sent in [first, last), in the order of sending."""
+        sent = self._sent(block, first, last)
+        row, broken = sent.row, sent.broken
+        written = [stream.written(rows) for stream, rows in zip(self._streams, sent.drawn, strict=True)]
         take = pa.array(row)
         keys = pa.concat_arrays([key for key, _ in written]).cast(pa.binary()).take(take).to_pylist()
         values = pa.concat_arrays([value for _, value in written]).cast(pa.binary()).take(take).to_pylist()
-        counts: Counter[str] = Counter(events=len(row), duplicates=int(second.sum()))
-        counts["late"] = int((late[row] & ~broken[row] & ~second).sum())
-        types = np.searchsorted(np.cumsum([len(rows.send) for rows in drawn]), row, side="right")
+        counts: Counter[str] = Counter(events=len(row), duplicates=int(sent.second.sum()))
+        counts["late"] = int((sent.late[row] & ~broken[row] & ~sent.second).sum())
         for index, name in enumerate(self.simulator.events):
-            counts[f"type.{name}"] = int((types == index).sum())
+            counts[f"type.{name}"] = int((sent.types == index).sum())
         for position in np.flatnonzero(broken[row]):
-            kind, key, value = self._broken(low[row[position]], keys[position], values[position])
+            kind, key, value = self._broken(sent.low[row[position]], keys[position], values[position])
             keys[position], values[position] = key, value
             counts.update(("malformed", f"malformed.{kind}"))
-        return Batch(keys, values, event[row], sent, counts)
+        return Batch(keys, values, sent.event[row], sent.at, counts)
 
     def _drawn(self, block: int, index: int, stream: Stream) -> Rows:
         rng, extra_rng = (
