@@ -52,6 +52,16 @@ class Topics(Protocol):
 
 
 @dataclass(frozen=True)
+class OffsetRange:
+    """Offsets `from_offset <= o < until_offset` of one partition."""
+
+    topic: str
+    partition: int
+    from_offset: int
+    until_offset: int
+
+
+@dataclass(frozen=True)
 class TopicSpec:
     """A topic as it must be. `partitions` counts at creation only, unless `exact_partitions`."""
 

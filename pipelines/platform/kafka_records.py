@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from pyspark.sql import DataFrame, SparkSession
 
 from pipelines.contract import Contract
 from pipelines.platform import kafka
+from pipelines.platform.kafka import OffsetRange
 from pipelines.platform.settings import Settings
 
 
@@ -29,21 +30,22 @@ def stream_records(spark: SparkSession, settings: Settings, contract: Contract, 
     )
 
 
-def read_range(
-    spark: SparkSession,
-    settings: Settings,
-    starting: Mapping[str, Mapping[str, int]],
-    ending: Mapping[str, Mapping[str, int]],
-) -> DataFrame:
-    """The records with `starting <= offset < ending`, both as topic -> partition -> offset; columns as in a stream."""
-    every = {topic: {**dict.fromkeys(_partitions(settings, topic), 0), **ranges} for topic, ranges in starting.items()}
-    until = {topic: {**dict.fromkeys(_partitions(settings, topic), 0), **ranges} for topic, ranges in ending.items()}
+def read_range(spark: SparkSession, settings: Settings, ranges: Iterable[OffsetRange]) -> DataFrame:
+    """The records of some ranges, with the columns of a stream. Topics without a range are not read."""
+    starting: dict[str, dict[str, int]] = {}
+    ending: dict[str, dict[str, int]] = {}
+    for each in ranges:
+        for bounds, offset in ((starting, each.from_offset), (ending, each.until_offset)):
+            # Every partition of a topic must be named.
+            bounds.setdefault(each.topic, dict.fromkeys(_partitions(settings, each.topic), 0))
+            bounds[each.topic][str(each.partition)] = offset
     return (
         spark.read.format("kafka")
         .options(**kafka.spark_options(settings))
-        .option("subscribe", ",".join(every))
-        .option("startingOffsets", json.dumps(every))
-        .option("endingOffsets", json.dumps(until))
+        .option("subscribe", ",".join(starting))
+        .option("startingOffsets", json.dumps(starting))
+        .option("endingOffsets", json.dumps(ending))
+        .option("includeHeaders", "true")
         .load()
     )
 

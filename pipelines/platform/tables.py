@@ -34,7 +34,7 @@ _PROPERTIES = {
     "delta.checkpointInterval": "50",
     "delta.logRetentionDuration": "interval 30 days",
 }
-_THREADS = 4
+_THREADS = 5
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Tables:
 
     def append_all(self, parts: dict[str, DataFrame], app_id: str, version: int) -> None:
         """Append several parts in parallel, each once; the first failure is raised when all have ended."""
-        _in_parallel(
+        in_parallel(
             [
                 (lambda name=name, rows=rows: self.append(name, rows, f"{app_id}/{name}", version))  # type: ignore[misc]
                 for name, rows in parts.items()
@@ -164,10 +164,7 @@ def _zoned(value: Any) -> Any:
     return [_zoned(each) for each in value] if isinstance(value, list) else value
 
 
-def _in_parallel(jobs: Sequence[Callable[[], object]]) -> None:
-    if len(jobs) == 1:
-        jobs[0]()
-    elif jobs:
-        with ThreadPoolExecutor(_THREADS) as pool:
-            for future in [pool.submit(job) for job in jobs]:
-                future.result()
+def in_parallel(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Results of some calls, made side by side; the first failure is raised when all have ended."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return [future.result() for future in [pool.submit(job) for job in jobs]]

@@ -1,19 +1,21 @@
 """One micro-batch of refine: count it, let the gate judge it, append each part once.
 
-Order of what becomes durable: the verdict (a record of the decisions topic), then silver, held and gold together, then
-quarantine, duplicates and quality results together, last the row of `batches`. A driver killed anywhere in between
-does the batch again: the verdict is read back, what is already appended is skipped, what is missing is added.
+Order of what becomes durable: the verdict (a record of the decisions topic), then every table side by side, last the
+row of `batches`. A driver killed anywhere in between does the batch again: the verdict is read back, what is already
+appended is skipped, what is missing is added.
 """
 
 from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.storagelevel import StorageLevel
@@ -23,12 +25,14 @@ from pipelines.errors import StateError
 from pipelines.gold.partial_sums import partial_sums
 from pipelines.platform import kafka, tables
 from pipelines.platform.epoch import Epoch
-from pipelines.platform.kafka_records import read_range
+from pipelines.platform.kafka import OffsetRange
 from pipelines.platform.logs import log_event
 from pipelines.platform.settings import Settings
+from pipelines.refine import dropped, operators
 from pipelines.refine import tables as columns
-from pipelines.refine.count import Counted, count, dropped_by_operator, facts_of_duplicates
-from pipelines.refine.decisions import Decision, DecisionLog, OffsetRange, Recorded, overlap
+from pipelines.refine.count import Counted, Fact, count, facts_of_duplicates
+from pipelines.refine.decisions import Decision, DecisionLog, Recorded, overlap
+from pipelines.refine.operators import Operators
 from quality.gate import Gate
 from quality.verdict import Verdict
 
@@ -37,8 +41,19 @@ QUERY = "refine"
 # The gate sees at most this many rows of a batch, chosen by a hash of the event's id, the same ones on every run.
 GATE_ROWS = 200_000
 
+_PLACES = ("silver", "held", "rejected")
+_CONTRADICTION = "start again; if it repeats, rebuild with `pulseiq replay`"
+
 _POSITION = [field.name for field in columns.POSITION]
 _BYTES = ("kafka_key", "kafka_value")
+
+
+@dataclass(frozen=True)
+class Twins:
+    """What became of a batch's dropped records: how many went to quarantine, and the others per window."""
+
+    quarantined: int
+    facts: list[Fact]
 
 
 class RefineBatch:
@@ -64,16 +79,16 @@ class RefineBatch:
     def __call__(self, batch: DataFrame, batch_id: int) -> None:
         """Process one micro-batch; raises StateError before the first append when its counts contradict each other."""
         started = time.monotonic()
-        spark = batch.sparkSession
         self._begin()
         # Stamped here and nowhere later: a number in a query becomes part of its source, which would be new every time.
         stamp = {"batch_id": F.lit(batch_id).cast("bigint"), "query_id": F.lit(self._query_id)}
         batch = batch.withColumns(stamp).persist(StorageLevel.MEMORY_AND_DISK)
         try:
             counted = count(batch, self._contract)
-            if counted.rows_in:
-                self._verify(counted, batch_id)
-                self._process(spark, batch, batch_id, counted, started)
+            read = operators.of_batch(self._spark, self._query_id)
+            self._verify(counted, read, batch_id)
+            if read.rows_read:
+                self._process(batch, batch_id, counted, read, started)
         finally:
             batch.unpersist()
 
@@ -95,130 +110,166 @@ class RefineBatch:
     def _checkpoint_id(self) -> str | None:
         return tables.checkpoint_query_id(self._settings, self._contract.product, QUERY)
 
-    def _verify(self, counted: Counted, batch_id: int) -> None:
+    def _verify(self, counted: Counted, read: Operators, batch_id: int) -> None:
         """The counters that Spark keeps must agree with what was counted from the rows."""
         horizon = self._contract.dedup_horizon
-        if self._latest_batch_time and counted.batch_time < self._latest_batch_time - horizon / 2:
+        if self._latest_batch_time and read.batch_time < self._latest_batch_time - horizon / 2:
             raise StateError(
-                f"refine: batch {batch_id} is stamped {counted.batch_time}, more than half the de-duplication horizon "
+                f"refine: batch {batch_id} is stamped {read.batch_time}, more than half the de-duplication horizon "
                 f"before the one at {self._latest_batch_time}: this machine's clock was set back",
                 hint="set the clock right and start again",
             )
-        self._latest_batch_time = max(counted.batch_time, self._latest_batch_time or counted.batch_time)
-        duplicates, behind = dropped_by_operator(self._spark, self._query_id)
-        if behind or duplicates != counted.duplicates:
+        self._latest_batch_time = max(read.batch_time, self._latest_batch_time or read.batch_time)
+        if read.behind_watermark or read.rows_read != counted.rows + read.duplicates:
             raise StateError(
-                f"refine: batch {batch_id}: {counted.duplicates} duplicates by counting rows, {duplicates} by Spark's "
-                f"operator, {behind} rows dropped behind the watermark; nothing was written",
-                hint="start again; if it repeats, rebuild with `pulseiq replay`",
+                f"refine: batch {batch_id}: {read.rows_read} records read, {counted.rows} rows counted and "
+                f"{read.duplicates} duplicates dropped, {read.behind_watermark} rows behind the watermark; "
+                "nothing was written",
+                hint=_CONTRADICTION,
             )
 
-    def _process(self, spark: SparkSession, batch: DataFrame, batch_id: int, counted: Counted, started: float) -> None:
-        rows = batch.where(~F.col("is_position"))
-        accepted = rows.where("reject_reason IS NULL")
+    def _process(self, batch: DataFrame, batch_id: int, counted: Counted, read: Operators, started: float) -> None:
+        accepted = batch.where("reject_reason IS NULL")
         again = batch_id in self._verdicts
-
-        fresh, replayed = self._fresh_rows(accepted, counted)
-        verdict = self._judge(fresh, counted, replayed)
+        fresh, replayed = self._fresh_rows(accepted, read.offsets)
+        verdict = self._judge(fresh, counted, read.batch_time, replayed)
         outcome = self._verdicts.get(batch_id, verdict.outcome)
         if not again:
-            self._log.append(Decision("batch", self._query_id, batch_id, outcome, counted.offsets))
+            self._log.append(Decision("batch", self._query_id, batch_id, outcome, read.offsets))
             self._verdicts[batch_id] = outcome
         self._ever_held = self._ever_held or outcome == "hold"
 
-        decided = accepted.withColumn("decided", self._row_outcome(outcome, replayed))
-        parts = {name: decided.where(F.col("decided") == name) for name in ("silver", "held", "rejected")}
-        for name in ("held", "rejected"):
-            parts[name] = self._with_bytes(spark, parts[name].drop(*_BYTES), counted.offsets)
-        sizes = dict.fromkeys(parts, 0)
-        if replayed:
-            sizes.update({row["decided"]: row["count"] for row in decided.groupBy("decided").count().collect()})
-        else:
-            sizes["held" if outcome == "hold" else "silver"] = counted.accepted
-        silver = parts["silver"].select(self._tables.columns("silver"))
-        held = parts["held"].select(self._tables.columns("held"))
+        parts, sizes = self._divide(accepted, counted, outcome, read.offsets, replayed)
+        refused = batch.where("reject_reason IS NOT NULL").select(parts["rejected"].columns)
+        if sizes["rejected"]:
+            refused = refused.unionByName(parts["rejected"])
+        kept = batch.select(_POSITION)
         if again:
-            silver = self._already_appended(spark, "silver", batch_id, silver)
-            held = self._already_appended(spark, "held", batch_id, held)
-        gold = partial_sums(silver, self._contract, by=("batch_id", "query_id"))
-        self._append(
-            batch_id,
-            {
-                "silver": silver if sizes["silver"] else None,
-                "gold": gold if sizes["silver"] else None,
-                "held": held if sizes["held"] else None,
-            },
-        )
-
-        bad = rows.where("reject_reason IS NOT NULL").unionByName(
-            parts["rejected"]
-            .drop("decided")
-            .withColumns(
-                {
-                    "reject_reason": F.lit("rejected"),
-                    "reject_detail": F.lit("a person rejected the held batch it was in"),
-                }
-            )
-        )
-        quarantine_size = counted.quarantined + sizes["rejected"]
-        dropped, duplicates, twins = None, None, None
-        twins_size = 0
-        if counted.duplicates:
-            kept = silver.select(_POSITION).union(held.select(_POSITION)).union(bad.select(_POSITION))
-            dropped = batch.where("is_position").join(kept, _POSITION, "left_anti").persist()
-            if self._ever_held:
-                twins = self._quarantined_twins(spark, self._twins_of_held(spark, dropped, held), counted.offsets)
-                twins = twins.persist()
-                twins_size = twins.count()
-                dropped = dropped.join(twins.select(_POSITION), _POSITION, "left_anti")
-            duplicates = dropped.select(self._tables.columns("duplicates"))
-        quarantine = bad.withColumnsRenamed({"reject_reason": "reason", "reject_detail": "detail"}).select(
-            self._tables.columns("quarantine")
-        )
-        if twins is not None and twins_size:
-            quarantine = quarantine.unionByName(twins.select(self._tables.columns("quarantine")))
-        results = [self._result_row(each, batch_id, counted.batch_time) for each in verdict.rows()]
-        self._append(
-            batch_id,
-            {
-                "quarantine": quarantine if quarantine_size + twins_size else None,
-            },
-        )
-        if duplicates is not None and counted.duplicates - twins_size:
-            # A batch's worth of positions fits the driver, whatever is in the events.
-            self._tables.append_arrow("duplicates", duplicates.toArrow(), self._query_id, batch_id)
+            for name in ("silver", "held"):
+                parts[name] = self._already_appended(batch.sparkSession, name, batch_id, parts[name])
+            places = (parts["silver"], parts["held"], refused)
+            kept = reduce(DataFrame.union, [rows.select(_POSITION) for rows in places])
+        refused_size = counted.quarantined + sizes["rejected"]
+        jobs: list[Callable[[], Any]] = [
+            lambda: self._append_refused(batch_id, refused, refused_size, kept, parts["held"], read)
+        ]
+        if sizes["silver"]:
+            gold = partial_sums(parts["silver"], self._contract, by=("batch_id", "query_id"))
+            jobs.append(lambda: self._append("silver", parts["silver"], batch_id))
+            jobs.append(lambda: self._append("gold", gold, batch_id))
+        if sizes["held"]:
+            jobs.append(lambda: self._append("held", parts["held"], batch_id))
+        results = [
+            {"query_id": self._query_id, "batch_id": batch_id, "batch_time": read.batch_time, **each}
+            for each in verdict.rows()
+        ]
         if results:
-            self._tables.append_local("quality_results", results, self._query_id, batch_id)
+            jobs.append(lambda: self._tables.append_local("quality_results", results, self._query_id, batch_id))
+        twins: Twins = tables.in_parallel(jobs)[0]
 
-        facts = counted.facts(held=sizes["held"], accepted=sizes["silver"])
-        if dropped is not None:
-            facts += facts_of_duplicates(dropped, self._contract)
         seconds = round(time.monotonic() - started, 3)
         row = {
             "query_id": self._query_id,
             "batch_id": batch_id,
-            "batch_time": counted.batch_time,
-            "offsets": [vars(each) for each in counted.offsets],
-            "rows_in": counted.rows_in,
+            "batch_time": read.batch_time,
+            "offsets": [vars(each) for each in read.offsets],
+            "rows_in": read.rows_read,
             "silver": sizes["silver"],
-            "quarantine": quarantine_size + twins_size,
-            "duplicates": counted.duplicates - twins_size,
+            "quarantine": refused_size + twins.quarantined,
+            "duplicates": read.duplicates - twins.quarantined,
             "held": sizes["held"],
             "late": counted.late,
             "verdict": outcome,
             "seconds": seconds,
-            "facts": facts,
+            "facts": counted.facts(held=sizes["held"], accepted=sizes["silver"]) + twins.facts,
         }
         self._epoch.check()
         self._tables.append_local("batches", [row], self._query_id, batch_id)
         self._report(row, seconds)
 
-    def _fresh_rows(self, accepted: DataFrame, counted: Counted) -> tuple[DataFrame, bool]:
+    def _divide(
+        self, accepted: DataFrame, counted: Counted, outcome: str, offsets: tuple[OffsetRange, ...], replayed: bool
+    ) -> tuple[dict[str, DataFrame], dict[str, int]]:
+        """Accepted rows by where they go, `silver`, `held` or `rejected`, as that place takes them; and how many."""
+        decided = accepted.withColumn("decided", self._row_outcome(outcome, replayed))
+        parts = {name: decided.where(F.col("decided") == name).drop("decided") for name in _PLACES}
+        for name in ("held", "rejected"):
+            parts[name] = dropped.with_bytes(parts[name].drop(*_BYTES), self._settings, offsets)
+        parts["rejected"] = parts["rejected"].withColumns(
+            {"reject_reason": F.lit("rejected"), "reject_detail": F.lit("a person rejected the held batch it was in")}
+        )
+        sizes = dict.fromkeys(_PLACES, 0)
+        if replayed:
+            sizes.update({row["decided"]: row["count"] for row in decided.groupBy("decided").count().collect()})
+        else:
+            sizes["held" if outcome == "hold" else "silver"] = counted.accepted
+        parts |= {name: parts[name].select(self._tables.columns(name)) for name in ("silver", "held")}
+        return parts, sizes
+
+    def _append_refused(
+        self, batch_id: int, refused: DataFrame, size: int, kept: DataFrame, held: DataFrame, read: Operators
+    ) -> Twins:
+        """Append refused and dropped records, and say what became of the dropped ones.
+
+        A dropped record whose twin is held goes to quarantine: if the batch is rejected it is all that is left of the
+        event.
+        """
+        renamed = refused.withColumnsRenamed({"reject_reason": "reason", "reject_detail": "detail"})
+        quarantine = renamed.select(self._tables.columns("quarantine"))
+        if not read.duplicates:
+            if size:
+                self._append("quarantine", quarantine, batch_id)
+            return Twins(0, [])
+        missing = dropped.missing(kept.toArrow(), read.offsets)
+        twins = dropped.read_again(kept.sparkSession, self._settings, self._contract, missing).persist()
+        try:
+            of_held = self._of_held(twins, held, batch_id) if self._ever_held else twins.limit(0)
+            n_held = of_held.count() if self._ever_held else 0
+            others = twins.join(of_held, _POSITION, "left_anti") if n_held else twins
+            found = others.select(*_POSITION, "event_id", "arrived_at", "backfill").toArrow()
+            if len(found) + n_held != read.duplicates:
+                raise StateError(
+                    f"refine: batch {batch_id}: {read.duplicates} duplicates dropped, {len(found) + n_held} found",
+                    hint=_CONTRADICTION,
+                )
+            if n_held:
+                quarantine = quarantine.unionByName(of_held.select(quarantine.columns))
+            if size + n_held:
+                self._append("quarantine", quarantine, batch_id)
+        finally:
+            twins.unpersist()
+        self._append_duplicates(batch_id, found)
+        return Twins(n_held, facts_of_duplicates(found, self._contract.window))
+
+    def _append_duplicates(self, batch_id: int, found: pa.Table) -> None:
+        """Append positions and ids of dropped records; a batch's worth of them fits the driver."""
+        if not len(found):
+            return
+        stamped = found.append_column("batch_id", pa.array([batch_id] * len(found), pa.int64()))
+        stamped = stamped.append_column("query_id", pa.array([self._query_id] * len(found), pa.string()))
+        rows = stamped.select(self._tables.columns("duplicates"))
+        self._tables.append_arrow("duplicates", rows, self._query_id, batch_id)
+
+    def _of_held(self, twins: DataFrame, held: DataFrame, batch_id: int) -> DataFrame:
+        """Dropped records whose twin is held, with the columns of quarantine."""
+        stored = self._tables.read(twins.sparkSession, "held").select("event_id")
+        return twins.join(stored.union(held.select("event_id")).distinct(), "event_id", "left_semi").withColumns(
+            {
+                "event_type": F.lit(None).cast("string"),
+                "event_time": F.lit(None).cast("timestamp"),
+                "reason": F.lit("twin_held"),
+                "detail": F.lit("a record with the same event_id is in a held batch"),
+                "batch_id": F.lit(batch_id).cast("bigint"),
+                "query_id": F.lit(self._query_id),
+            }
+        )
+
+    def _fresh_rows(self, accepted: DataFrame, offsets: tuple[OffsetRange, ...]) -> tuple[DataFrame, bool]:
         """Accepted rows without a recorded verdict, and whether any offset of the batch has one."""
-        covered = overlap(counted.offsets, self._recorded.covered)
+        covered = overlap(offsets, self._recorded.covered)
         return (accepted.where(~_within(covered)), True) if covered else (accepted, False)
 
-    def _judge(self, fresh: DataFrame, counted: Counted, replayed: bool) -> Verdict:
+    def _judge(self, fresh: DataFrame, counted: Counted, batch_time: datetime, replayed: bool) -> Verdict:
         """The gate's verdict on the rows that nobody has judged yet."""
         total = fresh.count() if replayed else counted.accepted
         if not total:
@@ -227,7 +278,7 @@ class RefineBatch:
         if total > GATE_ROWS:
             sample = fresh.where(F.expr(f"pmod(xxhash64(event_id), {total}) < {GATE_ROWS}"))
         events = sample.select(list(self._gate.columns)).toPandas()
-        return self._gate.check(events, rows_total=total, batch_time=counted.batch_time)
+        return self._gate.check(events, rows_total=total, batch_time=batch_time)
 
     def _row_outcome(self, outcome: str, replayed: bool) -> Column:
         """Where an accepted row goes: `silver`, `held` or `rejected`."""
@@ -250,44 +301,8 @@ class RefineBatch:
         stored = stored.where((F.col("query_id") == self._query_id) & (F.col("batch_id") == batch_id))
         return rows if stored.isEmpty() else stored.select(rows.columns)
 
-    def _twins_of_held(self, spark: SparkSession, dropped: DataFrame, held: DataFrame) -> DataFrame:
-        """Dropped records whose twin is held: if the batch is rejected they are all that is left of the event."""
-        stored = self._tables.read(spark, "held").select("event_id")
-        return dropped.join(stored.union(held.select("event_id")).distinct(), "event_id", "left_semi")
-
-    def _quarantined_twins(self, spark: SparkSession, twins: DataFrame, offsets: tuple[OffsetRange, ...]) -> DataFrame:
-        bare = twins.select(*_POSITION, "event_id", "arrived_at", "batch_id", "query_id")
-        return self._with_bytes(spark, bare, offsets).withColumns(
-            {
-                "event_type": F.lit(None).cast("string"),
-                "event_time": F.lit(None).cast("timestamp"),
-                "reason": F.lit("twin_held"),
-                "detail": F.lit("a record with the same event_id is in a held batch"),
-            }
-        )
-
-    def _with_bytes(self, spark: SparkSession, rows: DataFrame, offsets: tuple[OffsetRange, ...]) -> DataFrame:
-        """Rows of the batch with their records' key and value, read from Kafka once more."""
-        starting: dict[str, dict[str, int]] = {}
-        ending: dict[str, dict[str, int]] = {}
-        for each in offsets:
-            starting.setdefault(each.topic, {})[str(each.partition)] = each.from_offset
-            ending.setdefault(each.topic, {})[str(each.partition)] = each.until_offset
-        records = read_range(spark, self._settings, starting, ending).select(
-            F.col("topic").alias("kafka_topic"),
-            F.col("partition").alias("kafka_partition"),
-            F.col("offset").alias("kafka_offset"),
-            F.col("key").alias("kafka_key"),
-            F.col("value").alias("kafka_value"),
-        )
-        return rows.join(records, _POSITION)
-
-    def _append(self, batch_id: int, parts: Mapping[str, DataFrame | None]) -> None:
-        present = {name: rows for name, rows in parts.items() if rows is not None}
-        self._tables.append_all(present, self._query_id, batch_id)
-
-    def _result_row(self, result: Mapping[str, object], batch_id: int, batch_time: datetime) -> dict[str, object]:
-        return {"query_id": self._query_id, "batch_id": batch_id, "batch_time": batch_time, **result}
+    def _append(self, name: str, rows: DataFrame, batch_id: int) -> None:
+        self._tables.append(name, rows, f"{self._query_id}/{name}", batch_id)
 
     def _report(self, row: Mapping[str, object], seconds: float) -> None:
         ends = {

@@ -1,60 +1,51 @@
 """Counts of one micro-batch, taken from its rows before anything is written.
 
-One pass over the persisted batch gives the offsets it spans, the size of every class and the facts per window that the
-verdict is later judged by.
+One pass over the batch gives the size of every class and the facts per window that the verdict is later judged by.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from pyspark.sql import DataFrame, Row, SparkSession
+import pyarrow as pa
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from pipelines.contract import Contract
-from pipelines.errors import StateError
 from pipelines.gold.partial_sums import window_start
-from pipelines.refine.decisions import OffsetRange
 
 Fact = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Counted:
-    """Sizes of a batch: `rows_in = accepted + quarantined + duplicates`; `late` is a part of `accepted`."""
+    """Sizes of the part of a batch that survived de-duplication; `late` is a part of `accepted`."""
 
-    batch_time: datetime
-    offsets: tuple[OffsetRange, ...]
-    rows_in: int
     accepted: int
     quarantined: int
     late: int
     groups: tuple[Row, ...]
 
     @property
-    def duplicates(self) -> int:
-        """Records that were read and did not survive de-duplication."""
-        return self.rows_in - self.accepted - self.quarantined
+    def rows(self) -> int:
+        """Rows that survived."""
+        return self.accepted + self.quarantined
 
     def facts(self, *, accepted: int, held: int) -> list[Fact]:
         """Counts per event-time window and class; accepted rows count as held when the batch holds them all."""
         accepted_as = "held" if held and not accepted else "silver"
-        totals: dict[tuple[datetime, str, str], int] = {}
+        totals: Counter[tuple[datetime, str, str]] = Counter()
         for row in self.groups:
-            if row["is_position"] or row["window_start"] is None:
+            if row["window_start"] is None:
                 continue
             name = "quarantine" if row["reject_reason"] is not None else accepted_as
-            keys = [(row["window_start"], name, row["reject_reason"] or "")]
+            totals[row["window_start"], name, row["reject_reason"] or ""] += row["n"]
             if row["reject_reason"] is None and row["late"]:
-                keys.append((row["window_start"], "late", ""))
-            for key in keys:
-                totals[key] = totals.get(key, 0) + row["n"]
-        return [
-            {"window_start": window, "class": name, "reason": reason, "n": n}
-            for (window, name, reason), n in sorted(totals.items())
-        ]
+                totals[row["window_start"], "late", ""] += row["n"]
+        return [_fact(window, name, reason, n) for (window, name, reason), n in sorted(totals.items())]
 
 
 def count(batch: DataFrame, contract: Contract) -> Counted:
@@ -67,60 +58,30 @@ def count(batch: DataFrame, contract: Contract) -> Counted:
         "fact_time", F.when(plausible, F.col("event_time")).when(~F.col("backfill"), F.col("arrived_at"))
     )
     groups = (
-        timed.withColumn("window_start", F.when(~F.col("is_position"), window_start("fact_time", contract)))
-        .groupBy("is_position", "reject_reason", "late", "window_start", "kafka_topic", "kafka_partition")
-        .agg(
-            F.count(F.lit(1)).alias("n"),
-            F.min("kafka_offset").alias("low"),
-            F.max("kafka_offset").alias("high"),
-            F.max("batch_time").alias("batch_time"),
-        )
+        timed.groupBy("reject_reason", "late", window_start("fact_time", contract).alias("window_start"))
+        .agg(F.count(F.lit(1)).alias("n"))
         .collect()
     )
-    positions = [row for row in groups if row["is_position"]]
-    rows = [row for row in groups if not row["is_position"]]
-    offsets = tuple(
-        OffsetRange(row["kafka_topic"], row["kafka_partition"], row["low"], row["high"] + 1)
-        for row in sorted(positions, key=lambda r: (r["kafka_topic"], r["kafka_partition"]))
-    )
+    accepted = [row for row in groups if row["reject_reason"] is None]
     return Counted(
-        batch_time=max((row["batch_time"] for row in groups), default=datetime.min),
-        offsets=offsets,
-        rows_in=sum(row["n"] for row in positions),
-        accepted=sum(row["n"] for row in rows if row["reject_reason"] is None),
-        quarantined=sum(row["n"] for row in rows if row["reject_reason"] is not None),
-        late=sum(row["n"] for row in rows if row["reject_reason"] is None and row["late"]),
+        accepted=sum(row["n"] for row in accepted),
+        quarantined=sum(row["n"] for row in groups) - sum(row["n"] for row in accepted),
+        late=sum(row["n"] for row in accepted if row["late"]),
         groups=tuple(groups),
     )
 
 
-def facts_of_duplicates(dropped: DataFrame, contract: Contract) -> list[Fact]:
-    """Duplicates per window of their arrival: a dropped record's own event time was never parsed. History has none."""
-    counts = (
-        dropped.where("NOT backfill")
-        .groupBy(window_start("arrived_at", contract).alias("window_start"))
-        .count()
-        .collect()
-    )
-    return [
-        {"window_start": row["window_start"], "class": "duplicates", "reason": "", "n": row["count"]} for row in counts
-    ]
+def facts_of_duplicates(dropped: pa.Table, window: timedelta) -> list[Fact]:
+    """Duplicates per window of their arrival: a dropped record's own event time was never parsed. History has none.
+
+    Args:
+        dropped: columns `arrived_at` and `backfill`.
+        window: length of a window.
+    """
+    rows = dropped.select(["arrived_at", "backfill"]).to_pandas()
+    windows = Counter(rows.loc[~rows["backfill"].astype(bool), "arrived_at"].dt.floor(window))
+    return [_fact(start.to_pydatetime(), "duplicates", "", n) for start, n in sorted(windows.items())]
 
 
-def dropped_by_operator(spark: SparkSession, query_id: str) -> tuple[int, int]:
-    """What Spark's own operator counted in the batch under way: duplicates dropped, rows dropped by the watermark."""
-    query = spark._jsparkSession.sessionState().streamingQueryManager().get(query_id)
-    plan = query.streamingQuery().lastExecution().executedPlan()
-    pending, duplicates, behind, found = [plan], 0, 0, False
-    while pending:
-        node = pending.pop()
-        if node.nodeName().startswith("StreamingDeduplicate"):
-            metrics = node.metrics()
-            duplicates += metrics.apply("numDroppedDuplicateRows").value()
-            behind += metrics.apply("numRowsDroppedByWatermark").value()
-            found = True
-        children = node.children()
-        pending.extend(children.apply(i) for i in range(children.size()))
-    if not found:
-        raise StateError("refine: the running plan has no de-duplication step", hint="report this, nothing was written")
-    return duplicates, behind
+def _fact(window: datetime, name: str, reason: str, n: int) -> Fact:
+    return {"window_start": window, "class": name, "reason": reason, "n": n}

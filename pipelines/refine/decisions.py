@@ -14,19 +14,10 @@ from typing import Literal
 
 from pipelines.contract import Contract
 from pipelines.platform import kafka, kafka_log
+from pipelines.platform.kafka import OffsetRange
 from pipelines.platform.settings import Settings
 
 Kind = Literal["batch", "release", "reject"]
-
-
-@dataclass(frozen=True)
-class OffsetRange:
-    """Offsets `from_offset <= o < until_offset` of one partition."""
-
-    topic: str
-    partition: int
-    from_offset: int
-    until_offset: int
 
 
 @dataclass(frozen=True)

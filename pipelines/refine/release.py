@@ -16,10 +16,11 @@ from pyspark.sql.types import LongType, StringType, StructField, StructType, Tim
 from pipelines.contract import Contract
 from pipelines.errors import StateError, UsageError
 from pipelines.gold.partial_sums import partial_sums
+from pipelines.platform.kafka import OffsetRange
 from pipelines.platform.settings import Settings
 from pipelines.platform.tables import Tables, TableSpec
 from pipelines.refine import tables as columns
-from pipelines.refine.decisions import Decision, DecisionLog, OffsetRange
+from pipelines.refine.decisions import Decision, DecisionLog
 
 COMMAND_LOG = StructType(
     [

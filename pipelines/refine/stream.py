@@ -1,7 +1,4 @@
-"""The refine query: Kafka records -> classified, de-duplicated rows, and beside them every record's position.
-
-What is in the second and not in the first was dropped as a duplicate: the ledger is counted from data.
-"""
+"""The refine query: Kafka records -> classified, de-duplicated rows."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from pipelines.platform.kafka_records import stream_records
 from pipelines.platform.settings import Settings
 from pipelines.platform.tables import reporting
 from pipelines.refine.batch import QUERY, RefineBatch
-from pipelines.refine.rules import classify, event_id_of, is_backfill
+from pipelines.refine.rules import classify
 
 
 def transform(records: DataFrame, contract: Contract) -> DataFrame:
@@ -27,50 +24,30 @@ def transform(records: DataFrame, contract: Contract) -> DataFrame:
     Null ids compare equal, and a rejected event must not swallow a good one: both count under their own position.
 
     Returns:
-        `classify`'s columns plus `batch_time` and `is_position`: false for a surviving row, true for a record's
-        position (with only that, `event_id` and times set). Only rejected rows keep their bytes.
+        `classify`'s columns plus `batch_time`. Only rejected rows keep their bytes.
     """
-    arrived = records.withColumn("arrived_at", F.col("timestamp"))
+    classified = classify(records.withColumn("arrived_at", F.col("timestamp")), contract)
     position = F.concat_ws("/", F.lit("#"), "kafka_topic", "kafka_partition", "kafka_offset")
     # An accepted event's bytes are in bronze and in Kafka; without them half as much is shuffled and kept in memory.
     refused = F.col("reject_reason").isNotNull()
-    classified = classify(arrived, contract).withColumns(
-        {name: F.when(refused, F.col(name)) for name in ("kafka_key", "kafka_value")}
-    )
-    rows = (
-        _settled(classified, "classified")
+    bare = classified.withColumns({name: F.when(refused, F.col(name)) for name in ("kafka_key", "kafka_value")})
+    return (
+        _settled(bare)
         .withColumn("batch_time", F.current_timestamp())
-        .withColumn(
-            "twin_key",
-            F.when(F.col("reject_reason").isNull() & F.col("event_id").isNotNull(), F.col("event_id")).otherwise(
-                position
-            ),
-        )
+        .withColumn("twin_key", F.when(~refused & F.col("event_id").isNotNull(), F.col("event_id")).otherwise(position))
         .withWatermark("batch_time", f"{int(contract.dedup_horizon.total_seconds())} seconds")
         .dropDuplicatesWithinWatermark(["twin_key"])
         .drop("twin_key")
-        .withColumn("is_position", F.lit(False))
     )
-    read = arrived.select(
-        F.col("topic").alias("kafka_topic"),
-        F.col("partition").alias("kafka_partition"),
-        F.col("offset").alias("kafka_offset"),
-        F.col("timestamp").alias("arrived_at"),
-        event_id_of(arrived, contract).alias("event_id"),
-        is_backfill(arrived).alias("backfill"),
-        F.lit(True).alias("is_position"),
-    )
-    positions = _settled(read, "read").withColumn("batch_time", F.current_timestamp())
-    return rows.unionByName(positions, allowMissingColumns=True)
 
 
-def _settled(rows: DataFrame, name: str) -> DataFrame:
+def _settled(rows: DataFrame) -> DataFrame:
     """The same rows, counted, and with that in a stage of code of their own.
 
     The time of a batch is written into the source of the stage that it is computed in. Without a border between the two
     the row rules would be compiled anew for every batch, and none would ever run warm.
     """
-    return rows.observe(name, F.count(F.lit(1)).alias("rows"))
+    return rows.observe("classified", F.count(F.lit(1)).alias("rows"))
 
 
 def start(

@@ -41,7 +41,6 @@ def test_every_event_is_in_the_class_that_the_simulator_meant_it_for(shop: Produ
     assert sent["duplicates"] > 200
 
 
-@pytest.mark.xfail(strict=True, reason="refine keeps the frames of its duplicates persisted, batch after batch")
 def test_a_finished_batch_leaves_nothing_in_the_drivers_memory(shop: Product, spark: SparkSession) -> None:
     assert dict(spark.sparkContext._jsc.getPersistentRDDs()) == {}
 

@@ -8,29 +8,23 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from pipelines import contract as contracts
-from pipelines.refine.count import count, facts_of_duplicates
+from pipelines.refine.count import count
 
 EVENT = datetime(2026, 11, 1, 10, 2, tzinfo=UTC)
 ARRIVAL = datetime(2026, 11, 20, 12, 1, tzinfo=UTC)
-SCHEMA = (
-    "is_position boolean, reject_reason string, late boolean, backfill boolean, event_time timestamp, "
-    "arrived_at timestamp, batch_time timestamp, kafka_topic string, kafka_partition int, kafka_offset bigint"
-)
+SCHEMA = "reject_reason string, late boolean, backfill boolean, event_time timestamp, arrived_at timestamp"
 
 
 @pytest.fixture(scope="module")
 def batch(spark: SparkSession) -> DataFrame:
     rows = [
-        # reject_reason, late, backfill, event_time
         (None, False, True, EVENT),
         (None, True, False, EVENT),
         ("not_json", None, True, None),
         ("not_json", None, False, None),
         ("future_event_time", None, False, datetime(2036, 1, 1, tzinfo=UTC)),
     ]
-    survivors = [(False, *row, ARRIVAL, ARRIVAL, "t", 0, i) for i, row in enumerate(rows)]
-    positions = [(True, None, None, i != 6, None, ARRIVAL, ARRIVAL, "t", 0, i) for i in range(7)]
-    return spark.createDataFrame(survivors + positions, SCHEMA)
+    return spark.createDataFrame([(*row, ARRIVAL) for row in rows], SCHEMA)
 
 
 def windows(facts: list[dict[str, object]]) -> set[tuple[datetime, object, object, object]]:
@@ -42,8 +36,7 @@ def windows(facts: list[dict[str, object]]) -> set[tuple[datetime, object, objec
 
 def test_every_row_counts_and_history_without_a_time_belongs_to_no_window(batch: DataFrame) -> None:
     counted = count(batch, contracts.load("shop"))
-    assert (counted.rows_in, counted.accepted, counted.quarantined, counted.late) == (7, 2, 3, 1)
-    assert counted.duplicates == 2
+    assert (counted.rows, counted.accepted, counted.quarantined, counted.late) == (5, 2, 3, 1)
     event, arrival = EVENT.replace(minute=0), ARRIVAL.replace(minute=0)
     assert windows(counted.facts(accepted=2, held=0)) == {
         (event, "silver", "", 2),
@@ -51,8 +44,3 @@ def test_every_row_counts_and_history_without_a_time_belongs_to_no_window(batch:
         (arrival, "quarantine", "not_json", 1),
         (arrival, "quarantine", "future_event_time", 1),
     }
-
-
-def test_duplicates_of_history_belong_to_no_window(batch: DataFrame) -> None:
-    facts = facts_of_duplicates(batch.where("is_position AND kafka_offset >= 5"), contracts.load("shop"))
-    assert windows(facts) == {(ARRIVAL.replace(minute=0), "duplicates", "", 1)}

@@ -5,7 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.refine.decisions import Decision, OffsetRange, Recorded, merge, overlap, subtract
+from pipelines.platform.kafka import OffsetRange
+from pipelines.refine.decisions import Decision, Recorded, merge, overlap, subtract
 
 ranges = st.lists(
     st.builds(

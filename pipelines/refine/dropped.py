@@ -1,0 +1,80 @@
+"""Records that de-duplication dropped: the offsets that were read and did not survive, read from Kafka once more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from pipelines.contract import Contract
+from pipelines.platform.kafka import OffsetRange
+from pipelines.platform.kafka_records import read_range
+from pipelines.platform.settings import Settings
+from pipelines.refine.rules import event_id_of, is_backfill
+
+_PARTITION = ["kafka_topic", "kafka_partition"]
+_POSITION = [*_PARTITION, "kafka_offset"]
+
+
+def missing(kept: pa.Table, offsets: Iterable[OffsetRange]) -> pa.Table:
+    """Positions within `offsets` that are not in `kept`.
+
+    Args:
+        kept: columns `kafka_topic`, `kafka_partition`, `kafka_offset`.
+        offsets: what was read. Offsets that hold no record, such as the end of a transaction, are among the result.
+
+    Returns:
+        The same three columns.
+    """
+    positions = kept.to_pandas()
+    by_partition = {key: rows.to_numpy() for key, rows in positions.groupby(_PARTITION, observed=True)["kafka_offset"]}
+    found = []
+    for each in offsets:
+        survived = by_partition.get((each.topic, each.partition), np.empty(0, dtype=np.int64))
+        gone = np.setdiff1d(np.arange(each.from_offset, each.until_offset), survived, assume_unique=True)
+        found.append(
+            pa.table(
+                {
+                    "kafka_topic": pa.array([each.topic] * len(gone), pa.string()),
+                    "kafka_partition": pa.array([each.partition] * len(gone), pa.int32()),
+                    "kafka_offset": pa.array(gone, pa.int64()),
+                }
+            )
+        )
+    return pa.concat_tables(found) if found else kept.slice(0, 0)
+
+
+def read_again(spark: SparkSession, settings: Settings, contract: Contract, positions: pa.Table) -> DataFrame:
+    """The records at the given positions; none where an offset holds no record.
+
+    Returns:
+        Columns `kafka_topic`, `kafka_partition`, `kafka_offset`, `kafka_key`, `kafka_value`, `event_id`, `arrived_at`
+        and `backfill`.
+    """
+    rows = positions.to_pandas().groupby(_PARTITION, observed=True)["kafka_offset"].agg(["min", "max"])
+    spans = [
+        OffsetRange(topic, int(partition), int(low), int(high) + 1)
+        for (topic, partition), low, high in rows.itertuples(name=None)
+    ]
+    wanted = spark.createDataFrame(positions).toDF("topic", "partition", "offset")
+    # Joined before anything is parsed: all but a few of the records are of no interest.
+    records = read_range(spark, settings, spans).join(F.broadcast(wanted), ["topic", "partition", "offset"])
+    return records.withColumns(
+        {
+            "event_id": event_id_of(records, contract),
+            "arrived_at": F.col("timestamp"),
+            "backfill": is_backfill(records),
+        }
+    ).select(*_renamed(), "event_id", "arrived_at", "backfill")
+
+
+def with_bytes(rows: DataFrame, settings: Settings, offsets: Iterable[OffsetRange]) -> DataFrame:
+    """Rows with columns `kafka_topic`, `kafka_partition`, `kafka_offset`, and their records' key and value."""
+    return rows.join(read_range(rows.sparkSession, settings, offsets).select(*_renamed()), _POSITION)
+
+
+def _renamed() -> list[Column]:
+    return [F.col(name.removeprefix("kafka_")).alias(name) for name in (*_POSITION, "kafka_key", "kafka_value")]
