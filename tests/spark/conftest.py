@@ -7,14 +7,16 @@ from collections.abc import Iterator
 import pytest
 from pyspark.sql import SparkSession
 
-from pipelines.platform.spark import session
+from pipelines.platform import spark as sparks
 
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    spark = session(None, "tests", memory="1g")
+    spark = sparks.session(None, "tests", memory="1g")
     yield spark
-    spark.stop()
+    # A test on real services may have taken its place.
+    if SparkSession._instantiatedSession is spark:
+        sparks.stop(spark)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
