@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import pyarrow as pa
@@ -41,11 +41,18 @@ QUERY = "refine"
 # The gate sees at most this many rows of a batch, chosen by a hash of the event's id, the same ones on every run.
 GATE_ROWS = 200_000
 
+# What the driver may hold of a batch's parts to append them itself.
+_SMALL_ROWS = 50_000
+_SMALL_BYTES = 32 * 1024 * 1024
+
 _PLACES = ("silver", "held", "rejected")
 _CONTRADICTION = "start again; if it repeats, rebuild with `pulseiq replay`"
 
 _POSITION = [field.name for field in columns.POSITION]
 _BYTES = ("kafka_key", "kafka_value")
+
+
+Append = Callable[[str, DataFrame], None]
 
 
 @dataclass(frozen=True)
@@ -150,15 +157,17 @@ class RefineBatch:
             places = (parts["silver"], parts["held"], refused)
             kept = reduce(DataFrame.union, [rows.select(_POSITION) for rows in places])
         refused_size = counted.quarantined + sizes["rejected"]
+        small = counted.rows <= _SMALL_ROWS and counted.refused_bytes <= _SMALL_BYTES
+        append = partial(self._tables.append, app_id=self._query_id, version=batch_id, small=small)
         jobs: list[Callable[[], Any]] = [
-            lambda: self._append_refused(batch_id, refused, refused_size, kept, parts["held"], read)
+            lambda: self._append_refused(batch_id, refused, refused_size, kept, parts["held"], read, append)
         ]
         if sizes["silver"]:
             gold = partial_sums(parts["silver"], self._contract, by=("batch_id", "query_id"))
-            jobs.append(lambda: self._append("silver", parts["silver"], batch_id))
-            jobs.append(lambda: self._append("gold", gold, batch_id))
+            jobs.append(lambda: append("silver", parts["silver"]))
+            jobs.append(lambda: append("gold", gold))
         if sizes["held"]:
-            jobs.append(lambda: self._append("held", parts["held"], batch_id))
+            jobs.append(lambda: self._tables.append("held", parts["held"], self._query_id, batch_id))
         results = [
             {"query_id": self._query_id, "batch_id": batch_id, "batch_time": read.batch_time, **each}
             for each in verdict.rows()
@@ -207,7 +216,14 @@ class RefineBatch:
         return parts, sizes
 
     def _append_refused(
-        self, batch_id: int, refused: DataFrame, size: int, kept: DataFrame, held: DataFrame, read: Operators
+        self,
+        batch_id: int,
+        refused: DataFrame,
+        size: int,
+        kept: DataFrame,
+        held: DataFrame,
+        read: Operators,
+        append: Append,
     ) -> Twins:
         """Append refused and dropped records, and say what became of the dropped ones.
 
@@ -218,7 +234,7 @@ class RefineBatch:
         quarantine = renamed.select(self._tables.columns("quarantine"))
         if not read.duplicates:
             if size:
-                self._append("quarantine", quarantine, batch_id)
+                append("quarantine", quarantine)
             return Twins(0, [])
         missing = dropped.missing(kept.toArrow(), read.offsets)
         twins = dropped.read_again(kept.sparkSession, self._settings, self._contract, missing).persist()
@@ -235,7 +251,7 @@ class RefineBatch:
             if n_held:
                 quarantine = quarantine.unionByName(of_held.select(quarantine.columns))
             if size + n_held:
-                self._append("quarantine", quarantine, batch_id)
+                append("quarantine", quarantine)
         finally:
             twins.unpersist()
         self._append_duplicates(batch_id, found)
@@ -300,9 +316,6 @@ class RefineBatch:
         stored = self._tables.read(spark, name)
         stored = stored.where((F.col("query_id") == self._query_id) & (F.col("batch_id") == batch_id))
         return rows if stored.isEmpty() else stored.select(rows.columns)
-
-    def _append(self, name: str, rows: DataFrame, batch_id: int) -> None:
-        self._tables.append(name, rows, f"{self._query_id}/{name}", batch_id)
 
     def _report(self, row: Mapping[str, object], seconds: float) -> None:
         ends = {

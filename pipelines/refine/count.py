@@ -22,11 +22,14 @@ Fact = dict[str, Any]
 
 @dataclass(frozen=True)
 class Counted:
-    """Sizes of the part of a batch that survived de-duplication; `late` is a part of `accepted`."""
+    """Sizes of the part of a batch that survived de-duplication; `late` is a part of `accepted`, `refused_bytes` the
+    size of the refused records' values.
+    """
 
     accepted: int
     quarantined: int
     late: int
+    refused_bytes: int
     groups: tuple[Row, ...]
 
     @property
@@ -59,7 +62,7 @@ def count(batch: DataFrame, contract: Contract) -> Counted:
     )
     groups = (
         timed.groupBy("reject_reason", "late", window_start("fact_time", contract).alias("window_start"))
-        .agg(F.count(F.lit(1)).alias("n"))
+        .agg(F.count(F.lit(1)).alias("n"), F.sum(F.octet_length("kafka_value")).alias("bytes"))
         .collect()
     )
     accepted = [row for row in groups if row["reject_reason"] is None]
@@ -67,6 +70,7 @@ def count(batch: DataFrame, contract: Contract) -> Counted:
         accepted=sum(row["n"] for row in accepted),
         quarantined=sum(row["n"] for row in groups) - sum(row["n"] for row in accepted),
         late=sum(row["n"] for row in accepted if row["late"]),
+        refused_bytes=sum(row["bytes"] or 0 for row in groups if row["reject_reason"] is not None),
         groups=tuple(groups),
     )
 

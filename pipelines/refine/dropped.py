@@ -44,7 +44,8 @@ def missing(kept: pa.Table, offsets: Iterable[OffsetRange]) -> pa.Table:
                 }
             )
         )
-    return pa.concat_tables(found) if found else kept.slice(0, 0)
+    # In one piece: of a table whose first pieces are empty, Spark takes no row at all.
+    return pa.concat_tables(found).combine_chunks() if found else kept.slice(0, 0)
 
 
 def read_again(spark: SparkSession, settings: Settings, contract: Contract, positions: pa.Table) -> DataFrame:

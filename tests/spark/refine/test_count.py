@@ -8,11 +8,16 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from pipelines import contract as contracts
+from pipelines.platform.kafka import OffsetRange
 from pipelines.refine.count import count
+from pipelines.refine.dropped import missing
 
 EVENT = datetime(2026, 11, 1, 10, 2, tzinfo=UTC)
 ARRIVAL = datetime(2026, 11, 20, 12, 1, tzinfo=UTC)
-SCHEMA = "reject_reason string, late boolean, backfill boolean, event_time timestamp, arrived_at timestamp"
+SCHEMA = (
+    "reject_reason string, late boolean, backfill boolean, event_time timestamp, arrived_at timestamp, "
+    "kafka_value binary"
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +29,7 @@ def batch(spark: SparkSession) -> DataFrame:
         ("not_json", None, False, None),
         ("future_event_time", None, False, datetime(2036, 1, 1, tzinfo=UTC)),
     ]
-    return spark.createDataFrame([(*row, ARRIVAL) for row in rows], SCHEMA)
+    return spark.createDataFrame([(*row, ARRIVAL, b"12345" if row[0] else None) for row in rows], SCHEMA)
 
 
 def windows(facts: list[dict[str, object]]) -> set[tuple[datetime, object, object, object]]:
@@ -37,6 +42,7 @@ def windows(facts: list[dict[str, object]]) -> set[tuple[datetime, object, objec
 def test_every_row_counts_and_history_without_a_time_belongs_to_no_window(batch: DataFrame) -> None:
     counted = count(batch, contracts.load("shop"))
     assert (counted.rows, counted.accepted, counted.quarantined, counted.late) == (5, 2, 3, 1)
+    assert counted.refused_bytes == 15
     event, arrival = EVENT.replace(minute=0), ARRIVAL.replace(minute=0)
     assert windows(counted.facts(accepted=2, held=0)) == {
         (event, "silver", "", 2),
@@ -44,3 +50,11 @@ def test_every_row_counts_and_history_without_a_time_belongs_to_no_window(batch:
         (arrival, "quarantine", "not_json", 1),
         (arrival, "quarantine", "future_event_time", 1),
     }
+
+
+def test_missing_positions_reach_spark_whole_when_only_the_last_partition_has_any(spark: SparkSession) -> None:
+    kept = spark.createDataFrame(
+        [("t", 0, 0), ("t", 1, 0)], "kafka_topic string, kafka_partition int, kafka_offset bigint"
+    )
+    gone = missing(kept.toArrow(), [OffsetRange("t", 0, 0, 1), OffsetRange("t", 1, 0, 1), OffsetRange("t", 2, 0, 2)])
+    assert [tuple(row) for row in spark.createDataFrame(gone).collect()] == [("t", 2, 0), ("t", 2, 1)]
