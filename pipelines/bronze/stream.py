@@ -86,7 +86,7 @@ def start(
             claimed.append(query_id)
         rows = Observation()
         observed = batch.observe(rows, F.count(F.lit(1)).alias("rows_in"))
-        tables.append("bronze", observed, f"{claimed[0]}/bronze", batch_id)
+        tables.append("bronze", observed, claimed[0], batch_id)
         log_event(
             "batch",
             query=QUERY,

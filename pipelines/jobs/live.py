@@ -38,7 +38,7 @@ class Pace:
 
     max_rows: int = 200_000
     bronze_seconds: float = 10.0
-    refine_seconds: float = 1.0
+    refine_seconds: float = 0.25
     tick_seconds: float = 15.0
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import operator
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial, reduce
 from typing import Any
@@ -30,7 +29,7 @@ from pipelines.platform.logs import log_event
 from pipelines.platform.settings import Settings
 from pipelines.refine import dropped, operators
 from pipelines.refine import tables as columns
-from pipelines.refine.count import Counted, Fact, count, facts_of_duplicates
+from pipelines.refine.count import Counted, count, facts_of_duplicates
 from pipelines.refine.decisions import Decision, DecisionLog, Recorded, overlap
 from pipelines.refine.operators import Operators
 from quality.gate import Gate
@@ -50,17 +49,6 @@ _CONTRADICTION = "start again; if it repeats, rebuild with `pulseiq replay`"
 
 _POSITION = [field.name for field in columns.POSITION]
 _BYTES = ("kafka_key", "kafka_value")
-
-
-Append = Callable[[str, DataFrame], None]
-
-
-@dataclass(frozen=True)
-class Twins:
-    """What became of a batch's dropped records: how many went to quarantine, and the others per window."""
-
-    quarantined: int
-    facts: list[Fact]
 
 
 class RefineBatch:
@@ -139,7 +127,12 @@ class RefineBatch:
         accepted = batch.where("reject_reason IS NULL")
         again = batch_id in self._verdicts
         fresh, replayed = self._fresh_rows(accepted, read.offsets)
-        verdict = self._judge(fresh, counted, read.batch_time, replayed)
+        judge = partial(self._judge, fresh, counted, read.batch_time, replayed)
+        if again:
+            # Which of two twins was kept follows from what was appended, and that from the recorded verdict.
+            verdict, found = judge(), None
+        else:
+            verdict, found = tables.in_parallel([judge, partial(self._dropped, batch.select(_POSITION), read)])
         outcome = self._verdicts.get(batch_id, verdict.outcome)
         if not again:
             self._log.append(Decision("batch", self._query_id, batch_id, outcome, read.offsets))
@@ -150,31 +143,37 @@ class RefineBatch:
         refused = batch.where("reject_reason IS NOT NULL").select(parts["rejected"].columns)
         if sizes["rejected"]:
             refused = refused.unionByName(parts["rejected"])
-        kept = batch.select(_POSITION)
         if again:
             for name in ("silver", "held"):
                 parts[name] = self._already_appended(batch.sparkSession, name, batch_id, parts[name])
             places = (parts["silver"], parts["held"], refused)
-            kept = reduce(DataFrame.union, [rows.select(_POSITION) for rows in places])
-        refused_size = counted.quarantined + sizes["rejected"]
+            found = self._dropped(reduce(DataFrame.union, [rows.select(_POSITION) for rows in places]), read)
+        of_held, found = self._divide_dropped(found, parts["held"], read.offsets, batch_id)
+        renamed = refused.withColumnsRenamed({"reject_reason": "reason", "reject_detail": "detail"})
+        quarantine = renamed.select(self._tables.columns("quarantine"))
+        n_quarantine = counted.quarantined + sizes["rejected"]
+        if of_held is not None:
+            quarantine = quarantine.unionByName(of_held.select(quarantine.columns))
+            n_quarantine += read.duplicates - len(found)
         small = counted.rows <= _SMALL_ROWS and counted.refused_bytes <= _SMALL_BYTES
         append = partial(self._tables.append, app_id=self._query_id, version=batch_id, small=small)
-        jobs: list[Callable[[], Any]] = [
-            lambda: self._append_refused(batch_id, refused, refused_size, kept, parts["held"], read, append)
-        ]
+        jobs: list[Callable[[], Any]] = []
+        if n_quarantine:
+            jobs.append(partial(append, "quarantine", quarantine))
+        if len(found):
+            jobs.append(partial(self._append_duplicates, batch_id, found))
         if sizes["silver"]:
             gold = partial_sums(parts["silver"], self._contract, by=("batch_id", "query_id"))
-            jobs.append(lambda: append("silver", parts["silver"]))
-            jobs.append(lambda: append("gold", gold))
+            jobs += [partial(append, "silver", parts["silver"]), partial(append, "gold", gold)]
         if sizes["held"]:
-            jobs.append(lambda: self._tables.append("held", parts["held"], self._query_id, batch_id))
+            jobs.append(partial(self._tables.append, "held", parts["held"], self._query_id, batch_id))
         results = [
             {"query_id": self._query_id, "batch_id": batch_id, "batch_time": read.batch_time, **each}
             for each in verdict.rows()
         ]
         if results:
-            jobs.append(lambda: self._tables.append_local("quality_results", results, self._query_id, batch_id))
-        twins: Twins = tables.in_parallel(jobs)[0]
+            jobs.append(partial(self._tables.append_local, "quality_results", results, self._query_id, batch_id))
+        tables.in_parallel(jobs)
 
         seconds = round(time.monotonic() - started, 3)
         row = {
@@ -184,13 +183,14 @@ class RefineBatch:
             "offsets": [vars(each) for each in read.offsets],
             "rows_in": read.rows_read,
             "silver": sizes["silver"],
-            "quarantine": refused_size + twins.quarantined,
-            "duplicates": read.duplicates - twins.quarantined,
+            "quarantine": n_quarantine,
+            "duplicates": len(found),
             "held": sizes["held"],
             "late": counted.late,
             "verdict": outcome,
             "seconds": seconds,
-            "facts": counted.facts(held=sizes["held"], accepted=sizes["silver"]) + twins.facts,
+            "facts": counted.facts(held=sizes["held"], accepted=sizes["silver"])
+            + facts_of_duplicates(found, self._contract.window),
         }
         self._epoch.check()
         self._tables.append_local("batches", [row], self._query_id, batch_id)
@@ -215,52 +215,34 @@ class RefineBatch:
         parts |= {name: parts[name].select(self._tables.columns(name)) for name in ("silver", "held")}
         return parts, sizes
 
-    def _append_refused(
-        self,
-        batch_id: int,
-        refused: DataFrame,
-        size: int,
-        kept: DataFrame,
-        held: DataFrame,
-        read: Operators,
-        append: Append,
-    ) -> Twins:
-        """Append refused and dropped records, and say what became of the dropped ones.
+    def _dropped(self, kept: DataFrame, read: Operators) -> pa.Table:
+        """Positions, ids, arrival and kind of the records that were read and are not among the kept positions."""
+        found = dropped.NONE
+        if read.duplicates:
+            missing = dropped.missing(kept.toArrow(), read.offsets)
+            found = dropped.read_again(kept.sparkSession, self._settings, self._contract, missing)
+        if len(found) != read.duplicates:
+            raise StateError(f"refine: {read.duplicates} duplicates dropped, {len(found)} found", hint=_CONTRADICTION)
+        return found
 
-        A dropped record whose twin is held goes to quarantine: if the batch is rejected it is all that is left of the
-        event.
+    def _divide_dropped(
+        self, found: pa.Table, held: DataFrame, offsets: tuple[OffsetRange, ...], batch_id: int
+    ) -> tuple[DataFrame | None, pa.Table]:
+        """Dropped records whose twin is held, with the columns of quarantine; and the others.
+
+        The former go to quarantine: if the held batch is rejected they are all that is left of the event.
         """
-        renamed = refused.withColumnsRenamed({"reject_reason": "reason", "reject_detail": "detail"})
-        quarantine = renamed.select(self._tables.columns("quarantine"))
-        if not read.duplicates:
-            if size:
-                append("quarantine", quarantine)
-            return Twins(0, [])
-        missing = dropped.missing(kept.toArrow(), read.offsets)
-        twins = dropped.read_again(kept.sparkSession, self._settings, self._contract, missing).persist()
-        try:
-            of_held = self._of_held(twins, held, batch_id) if self._ever_held else twins.limit(0)
-            n_held = of_held.count() if self._ever_held else 0
-            others = twins.join(of_held, _POSITION, "left_anti") if n_held else twins
-            found = others.select(*_POSITION, "event_id", "arrived_at", "backfill").toArrow()
-            if len(found) + n_held != read.duplicates:
-                raise StateError(
-                    f"refine: batch {batch_id}: {read.duplicates} duplicates dropped, {len(found) + n_held} found",
-                    hint=_CONTRADICTION,
-                )
-            if n_held:
-                quarantine = quarantine.unionByName(of_held.select(quarantine.columns))
-            if size + n_held:
-                append("quarantine", quarantine)
-        finally:
-            twins.unpersist()
-        self._append_duplicates(batch_id, found)
-        return Twins(n_held, facts_of_duplicates(found, self._contract.window))
+        if not self._ever_held or not len(found):
+            return None, found
+        twins = self._of_held(held.sparkSession.createDataFrame(found), held, batch_id)
+        positions = {tuple(row) for row in twins.select(_POSITION).collect()}
+        if not positions:
+            return None, found
+        others = [tuple(row.values()) not in positions for row in found.select(_POSITION).to_pylist()]
+        return dropped.with_bytes(twins, self._settings, offsets), found.filter(pa.array(others))
 
     def _append_duplicates(self, batch_id: int, found: pa.Table) -> None:
         """Append positions and ids of dropped records; a batch's worth of them fits the driver."""
-        if not len(found):
-            return
         stamped = found.append_column("batch_id", pa.array([batch_id] * len(found), pa.int64()))
         stamped = stamped.append_column("query_id", pa.array([self._query_id] * len(found), pa.string()))
         rows = stamped.select(self._tables.columns("duplicates"))

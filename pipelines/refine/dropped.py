@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,17 @@ from pipelines.refine.rules import event_id_of, is_backfill
 
 _PARTITION = ["kafka_topic", "kafka_partition"]
 _POSITION = [*_PARTITION, "kafka_offset"]
+
+NONE = pa.schema(
+    [
+        ("kafka_topic", pa.string()),
+        ("kafka_partition", pa.int32()),
+        ("kafka_offset", pa.int64()),
+        ("event_id", pa.string()),
+        ("arrived_at", pa.timestamp("us", tz="UTC")),
+        ("backfill", pa.bool_()),
+    ]
+).empty_table()
 
 
 def missing(kept: pa.Table, offsets: Iterable[OffsetRange]) -> pa.Table:
@@ -48,12 +59,11 @@ def missing(kept: pa.Table, offsets: Iterable[OffsetRange]) -> pa.Table:
     return pa.concat_tables(found).combine_chunks() if found else kept.slice(0, 0)
 
 
-def read_again(spark: SparkSession, settings: Settings, contract: Contract, positions: pa.Table) -> DataFrame:
-    """The records at the given positions; none where an offset holds no record.
+def read_again(spark: SparkSession, settings: Settings, contract: Contract, positions: pa.Table) -> pa.Table:
+    """The records at the given positions, without their bytes; none where an offset holds no record.
 
     Returns:
-        Columns `kafka_topic`, `kafka_partition`, `kafka_offset`, `kafka_key`, `kafka_value`, `event_id`, `arrived_at`
-        and `backfill`.
+        Columns `kafka_topic`, `kafka_partition`, `kafka_offset`, `event_id`, `arrived_at` and `backfill`.
     """
     rows = positions.to_pandas().groupby(_PARTITION, observed=True)["kafka_offset"].agg(["min", "max"])
     spans = [
@@ -63,19 +73,19 @@ def read_again(spark: SparkSession, settings: Settings, contract: Contract, posi
     wanted = spark.createDataFrame(positions).toDF("topic", "partition", "offset")
     # Joined before anything is parsed: all but a few of the records are of no interest.
     records = read_range(spark, settings, spans).join(F.broadcast(wanted), ["topic", "partition", "offset"])
-    return records.withColumns(
-        {
-            "event_id": event_id_of(records, contract),
-            "arrived_at": F.col("timestamp"),
-            "backfill": is_backfill(records),
-        }
-    ).select(*_renamed(), "event_id", "arrived_at", "backfill")
+    return records.select(
+        *_renamed(_POSITION),
+        event_id_of(records, contract).alias("event_id"),
+        F.col("timestamp").alias("arrived_at"),
+        is_backfill(records).alias("backfill"),
+    ).toArrow()
 
 
 def with_bytes(rows: DataFrame, settings: Settings, offsets: Iterable[OffsetRange]) -> DataFrame:
     """Rows with columns `kafka_topic`, `kafka_partition`, `kafka_offset`, and their records' key and value."""
-    return rows.join(read_range(rows.sparkSession, settings, offsets).select(*_renamed()), _POSITION)
+    records = read_range(rows.sparkSession, settings, offsets)
+    return rows.join(records.select(*_renamed([*_POSITION, "kafka_key", "kafka_value"])), _POSITION)
 
 
-def _renamed() -> list[Column]:
-    return [F.col(name.removeprefix("kafka_")).alias(name) for name in (*_POSITION, "kafka_key", "kafka_value")]
+def _renamed(names: Sequence[str]) -> list[Column]:
+    return [F.col(name.removeprefix("kafka_")).alias(name) for name in names]
