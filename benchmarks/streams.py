@@ -1,6 +1,6 @@
 """Throughput and latency of the streams on real Kafka and LocalStack, beside a bare copy of the same records.
 
-    python -m benchmarks.streams --events 1000000 --rate 5000 --seconds 60
+    python -m benchmarks.streams --events 1000000 --rate 5000 --seconds 150
 
 Throughput: the records are in Kafka before anything starts. The bare copy appends them to one Delta table and does
 nothing else; then bronze and refine read them together, up to gold. "whole" counts from the start of the queries,
@@ -46,13 +46,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--events", type=int, default=1_000_000, help="records for throughput")
     parser.add_argument("--rate", type=int, default=5_000, help="events a second for latency")
-    parser.add_argument("--seconds", type=int, default=90, help="how long they come; half of it warms up")
+    parser.add_argument("--seconds", type=int, default=150, help="how long they come; half of it warms up")
     asked = parser.parse_args()
     console = Console()
     settings = services.up(lambda line: console.print(f"[dim]{line}[/dim]"))
     spark = session(settings, "benchmark")
     table = Table("path", "events/s, whole", "events/s, warm", title=f"{asked.events:,} records of a simulated shop")
-    contract = _product("bench_throughput")
+    contract = product("bench_throughput")
     with _Logged(settings) as log:
         try:
             _fill(settings, contract, asked.events)
@@ -62,13 +62,13 @@ def main() -> None:
             ):
                 table.add_row(name, *(f"{rate:,.0f}" for rate in rates))
         finally:
-            _remove(settings, contract)
+            remove(settings, contract)
         console.print(table)
-        contract = _product("bench_latency")
+        contract = product("bench_latency")
         try:
             seconds = _latency(spark, settings, contract, log, asked.rate, asked.seconds)
         finally:
-            _remove(settings, contract)
+            remove(settings, contract)
     shares = ", ".join(f"{share} % within {np.percentile(seconds, share):.1f} s" for share in (50, 95, 99))
     console.print(f"At {asked.rate:,} events/s, {len(seconds):,} events in gold: {shares}.")
 
@@ -95,7 +95,7 @@ class _Logged:
         return found[found["rows_in"] > 0].assign(at=pd.to_datetime(found["at"]))
 
 
-def _product(name: str) -> Contract:
+def product(name: str) -> Contract:
     """The shop's contract under another name, with topics and tables of its own."""
     return contracts.load("shop").model_copy(update={"product": name, "topic": f"{name}.events"})
 
@@ -103,13 +103,14 @@ def _product(name: str) -> Contract:
 def _fill(settings: Settings, contract: Contract, events: int) -> None:
     end = datetime.now(UTC)
     start = end - timedelta(days=7)
-    _remove(settings, contract)
+    remove(settings, contract)
     simulate.produce(
         settings, contract, simulate.world_of(contract, 7, start=start, end=end, events=events), start, end
     )
 
 
-def _remove(settings: Settings, contract: Contract) -> None:
+def remove(settings: Settings, contract: Contract) -> None:
+    """Remove a benchmark's topics and tables."""
     kafka.delete_topics(settings, contract)
     remove_lake(settings, contract)
 
@@ -154,7 +155,7 @@ def _latency(
     spark: SparkSession, settings: Settings, contract: Contract, log: _Logged, rate: int, seconds: int
 ) -> np.ndarray:
     """Seconds from arrival to the end of the batch that put the event into gold, for the second half's events."""
-    _remove(settings, contract)
+    remove(settings, contract)
     kafka.ensure_topics(settings, contract)
     with Live(spark, settings, contract, ("bronze", "refine"), Pace(max_rows=BATCH)) as running:
         running.start(once=False)

@@ -1,0 +1,228 @@
+"""The demo's answers for many seeds, without its services.
+
+    python -m benchmarks.scenarios --seeds 10 --scenario conversion-drop --set where.region=us-east
+
+Draws the events that `pulseiq demo` would send, sums them up as gold does, learns the baseline, lets the gate judge the
+recent stretch as one batch, and evaluates it with the code of the detect job. Each seed looks at another hour of
+another day, as the demo is run at any time. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.simulated_gold import Gold, accepted, sent
+from pipelines import contract as contracts
+from pipelines.contract import Contract
+from pipelines.detect import baseline
+from pipelines.incidents import Incident
+from pipelines.incidents.find import Findings, find, usual_of
+from pipelines.jobs.demo import EVENTS, HISTORY, PRODUCT, RECENT
+from pipelines.simulate.labels import Label
+from pipelines.simulate.run import world_of
+from pipelines.simulate.world import World
+from quality.gate import Gate
+
+SCENARIOS = ("conversion-drop", "traffic-spike", "latency-regression", "regional-outage", "bad-release", "none")
+# The first seed looks back from here, each further one from so much later.
+_FIRST = datetime(2026, 11, 16, tzinfo=UTC)
+_STEP = timedelta(hours=17, minutes=7, seconds=30)
+# The demo detects so long after the end of its world.
+_AFTER = timedelta(seconds=100)
+
+
+@dataclass(frozen=True)
+class History:
+    """What is known before the recent stretch: events, gold and baseline of one seed."""
+
+    seed: int
+    until: datetime
+    events: int
+    sent: pd.DataFrame
+    gold: Gold
+    learnt: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Result:
+    """One scenario judged: what was injected, what was found. `delay` in minutes to the end of the first window that
+    fired; NaN when none did."""
+
+    scenario: str
+    seed: int
+    label: Label | None
+    gate: str
+    incidents: tuple[Incident, ...]
+    delay: float
+
+    @property
+    def own(self) -> list[Incident]:
+        """Incidents that overlap the injected one."""
+        if self.label is None:
+            return []
+        first, last = (each.astimezone(UTC).replace(tzinfo=None) for each in (self.label.start, self.label.end))
+        return [each for each in self.incidents if each.since < last and first < each.until]
+
+    @property
+    def false(self) -> int:
+        """Incidents beyond the one that tells of the injected one."""
+        return len(self.incidents) - min(len(self.own), 1)
+
+    @property
+    def named(self) -> str:
+        """How the first overlapping incident's causes stand to the injected one: exactly, superset, wrong or none."""
+        if self.label is None or not self.own or not any(each.causes for each in self.own):
+            return "-" if self.label is None else "none"
+        cause = dict(self.label.cause)
+        found = [line.elements for each in self.own for line in each.causes]
+        if all(each == cause for each in found):
+            return "exactly"
+        if cause in found:
+            return "among others"
+        return "superset" if any(each.items() <= cause.items() for each in found) else "wrong"
+
+    @property
+    def right(self) -> bool:
+        """Whether a person reads the truth, and nothing else."""
+        if self.label is None:
+            return not self.incidents
+        verdicts = {each.verdict for each in self.own}
+        named = self.named == "exactly" or self.label.verdict == "bad data"
+        return named and verdicts == {self.label.verdict} and not self.false
+
+
+def history_of(contract: Contract, seed: int, events: int) -> History:
+    """A seed's week without incident, as far as the baseline learns from it."""
+    until = _FIRST + seed * _STEP
+    world = _world(contract, seed, "none", (), until, events)
+    start, border = until - HISTORY, until - RECENT
+    everything = sent(world, contract, start, border)
+    gold = Gold.of(accepted(everything), contract)
+    frame = gold.series(_floor(start, contract), _floor(border, contract), {})
+    facts = everything[["at", "event_ms", "broken", "second", "late"]]
+    return History(seed, until, events, facts, gold, baseline.fit(frame, contract, _floor(border, contract)))
+
+
+def judge(contract: Contract, gate: Gate, history: History, scenario: str, overrides: Sequence[str]) -> Result:
+    """What the demo would say of a scenario after this history."""
+    world = _world(contract, history.seed, scenario, overrides, history.until, history.events)
+    end = history.until + _AFTER
+    recent = sent(world, contract, history.until - RECENT, end)
+    passed = accepted(recent)
+    verdict = gate.check(_silver(passed), rows_total=len(passed), batch_time=end.replace(tzinfo=None))
+    held = verdict.outcome == "hold"
+    windows = sorted(passed["at"].unique())
+    results = pd.DataFrame(
+        [
+            (pd.Timestamp(at, unit="s"), each.check, each.observed, each.expected, each.owner)
+            for each in verdict.failed
+            for at in windows
+        ],
+        columns=["window_start", "check", "observed", "expected", "owner"],
+    )
+    gold = history.gold if held else history.gold.plus(Gold.of(passed, contract))
+    facts = pd.concat([_facts(history.sent, held=False), _facts(recent, held=held)], ignore_index=True)
+    start = _floor(history.until - RECENT, contract)
+    frame = gold.series(start, _floor(end, contract), usual_of(history.learnt))
+    confirmed = end - contract.allowed_lateness
+    found = find(contract, frame, history.learnt, facts, results, gold.leaves, confirmed)
+    labels = world.labels()
+    label = labels[0] if labels else None
+    return Result(
+        scenario, history.seed, label, verdict.outcome, tuple(found.incidents), _delay(found, label, contract)
+    )
+
+
+def _world(
+    contract: Contract, seed: int, scenario: str, overrides: Sequence[str], until: datetime, events: int
+) -> World:
+    return world_of(contract, seed, scenario, overrides, start=until - HISTORY, end=until, events=events)
+
+
+def _silver(events: pd.DataFrame) -> pd.DataFrame:
+    """What the gate reads of accepted events; row rules have seen to ids and versions, which the simulator numbers."""
+    return events.assign(
+        event_id=[f"event {i}" for i in range(len(events))],
+        event_time=pd.to_datetime(events["event_ms"], unit="ms"),
+        schema_version=1,
+        **{name: events[name].astype(object) for name in events.select_dtypes("category")},
+    )
+
+
+def _facts(events: pd.DataFrame, *, held: bool) -> pd.DataFrame:
+    """Counts per window and class, as refine keeps them; what is broken counts where it happened."""
+    names = np.select([events["second"], events["broken"]], ["duplicates", "quarantine"], "held" if held else "silver")
+    found = events.assign(**{"class": names}).groupby(["at", "class"]).size().rename("n").reset_index()
+    return found.assign(window_start=pd.to_datetime(found["at"], unit="s"), reason="").drop(columns="at")
+
+
+def _delay(found: Findings, label: Label | None, contract: Contract) -> float:
+    if label is None:
+        return float("nan")
+    start = pd.Timestamp(label.start).tz_convert(None)
+    fired = found.evidence.loc[found.evidence["fired"], "window_start"]
+    after = fired[fired + contract.window > start]
+    return float((after.min() + contract.window - start) / timedelta(minutes=1)) if len(after) else float("nan")
+
+
+def _floor(moment: datetime, contract: Contract) -> datetime:
+    return pd.Timestamp(moment).floor(contract.window).to_pydatetime()
+
+
+def line(result: Result) -> str:
+    """One row of the table."""
+    segment = ", ".join(f"{k}={v}" for k, v in result.label.cause.items()) if result.label else "-"
+    found = "; ".join(f"{each.metric}: {each.where}" for each in result.incidents) or "nothing"
+    verdicts = "; ".join(each.verdict for each in result.incidents) or "-"
+    mark = "" if result.right else "  <-- wrong"
+    return (
+        f"{result.scenario:<19}{result.seed:>4}  {segment:<34}{result.named:<14}{verdicts:<19}"
+        f"{result.delay:>5.0f}  {result.false:>5}  {found}{mark}"
+    )
+
+
+def results(args: argparse.Namespace) -> Iterator[Result]:
+    """Seed by seed, so that a seed's history is drawn and learnt once."""
+    contract = contracts.load(PRODUCT)
+    for seed in range(args.first_seed, args.first_seed + args.seeds):
+        history = history_of(contract, seed, args.events)
+        for scenario in args.scenario or SCENARIOS:
+            yield judge(contract, Gate(contract), history, scenario, args.set if scenario != "none" else ())
+
+
+def main() -> int:
+    """0 when every answer is right."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--events", type=int, default=EVENTS)
+    parser.add_argument("--scenario", nargs="+", choices=SCENARIOS)
+    parser.add_argument("--set", nargs="+", default=[], metavar="path=value", help="as of `pulseiq demo`")
+    args = parser.parse_args()
+    started = time.monotonic()
+    print(
+        f"{'scenario':<19}{'seed':>4}  {'injected in':<34}{'named':<14}{'verdict':<19}{'delay':>5}  {'false':>5}  found"
+    )
+    found = []
+    for result in results(args):
+        found.append(result)
+        print(line(result), flush=True)
+    delays = [each.delay for each in found if np.isfinite(each.delay)]
+    print(
+        f"\n{sum(each.right for each in found)} of {len(found)} right, {sum(each.false for each in found)} false "
+        f"incidents, median delay {np.median(delays) if delays else float('nan'):.0f} min, {args.events:,} events over "
+        f"{HISTORY.days} days, in {time.monotonic() - started:.0f} s"
+    )
+    return 0 if all(each.right for each in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
