@@ -71,7 +71,7 @@ def start(
     )
     tables = Tables(settings, [spec])
     tables.ensure()
-    tables.refuse_foreign_checkpoint(QUERY, checkpoint_query_id(settings, contract.product, QUERY))
+    tables.refuse_foreign_checkpoint(QUERY)
     epoch = Epoch(settings)
     claimed: list[str] = []
 

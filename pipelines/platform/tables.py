@@ -117,19 +117,27 @@ class Tables:
             if self._owner(name) is None:
                 self._lake.set_property(spec.product, name, QUERY_ID_PROPERTY, query_id)
 
-    def refuse_foreign_checkpoint(self, query: str, checkpoint_id: str | None) -> None:
-        """Raise StateError when a table was written by a query other than the checkpoint's.
+    def refuse_foreign_checkpoint(self, query: str) -> None:
+        """Raise StateError when a table and the query's checkpoint do not belong together.
 
-        Such a start would read the topic from its beginning and have its first batches skipped, or write all twice.
+        A table that another query wrote would have the first batches skipped, or all written twice. One without any
+        query, while the checkpoint has finished batches, was lost and made anew: nobody would fill in what it held.
         """
         for name, spec in self.specs.items():
             owner = self._owner(name)
-            if owner is not None and owner != checkpoint_id:
-                state = "is missing" if checkpoint_id is None else f"belongs to query {checkpoint_id}"
+            checkpoint = checkpoint_query_id(self._settings, spec.product, query)
+            where = self._settings.checkpoint_uri(spec.product, query)
+            replay = f"`pulseiq replay {spec.product}`"
+            if owner is not None and owner != checkpoint:
+                state = "is missing" if checkpoint is None else f"belongs to query {checkpoint}"
                 raise StateError(
-                    f"{query}: table {self.uri(name)} was written by query {owner}, but the checkpoint "
-                    f"{self._settings.checkpoint_uri(spec.product, query)} {state}",
-                    hint=f"restore that checkpoint, or rebuild from Kafka with `pulseiq replay {spec.product}`",
+                    f"{query}: table {self.uri(name)} was written by query {owner}, but the checkpoint {where} {state}",
+                    hint=f"restore that checkpoint, or rebuild from Kafka with {replay}",
+                )
+            if owner is None and _has_finished_batches(self._settings, spec.product, query):
+                raise StateError(
+                    f"{query}: table {self.uri(name)} was lost, or made anew: the checkpoint {where} has finished batches",
+                    hint=f"restore that table, or rebuild from Kafka with {replay}",
                 )
 
     def _owner(self, name: str) -> str | None:
@@ -138,7 +146,7 @@ class Tables:
 
 def checkpoint_query_id(settings: Settings, product: str, query: str) -> str | None:
     """Id of the query that a checkpoint belongs to; None when there is no checkpoint."""
-    bucket, _, key = settings.checkpoint_uri(product, query).removeprefix("s3://").partition("/")
+    bucket, key = _checkpoint(settings, product, query)
     try:
         answer = aws.client(settings, "s3").get_object(Bucket=bucket, Key=f"{key}/metadata")
     except ClientError as error:
@@ -146,6 +154,18 @@ def checkpoint_query_id(settings: Settings, product: str, query: str) -> str | N
             return None
         raise
     return str(json.loads(answer["Body"].read())["id"])
+
+
+def _has_finished_batches(settings: Settings, product: str, query: str) -> bool:
+    bucket, key = _checkpoint(settings, product, query)
+    return bool(
+        aws.client(settings, "s3").list_objects_v2(Bucket=bucket, Prefix=f"{key}/commits/", MaxKeys=1)["KeyCount"]
+    )
+
+
+def _checkpoint(settings: Settings, product: str, query: str) -> tuple[str, str]:
+    bucket, _, key = settings.checkpoint_uri(product, query).removeprefix("s3://").partition("/")
+    return bucket, key
 
 
 def reporting(

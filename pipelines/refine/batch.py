@@ -1,8 +1,8 @@
 """One micro-batch of refine: count it, let the gate judge it, append each part once.
 
-Order of what becomes durable: the verdict (a record of the decisions topic), then every table side by side, last the
-row of `batches`. A driver killed anywhere in between does the batch again: the verdict is read back, what is already
-appended is skipped, what is missing is added.
+Order of what becomes durable: the verdict (a record of the decisions topic), the tables that say which of two twins
+was kept, those that list the other, last the row of `batches`. A driver killed anywhere in between does the batch
+again: the verdict is read back, what is already appended is skipped, what is missing is added.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ _SMALL_ROWS = 50_000
 _SMALL_BYTES = 32 * 1024 * 1024
 
 _PLACES = ("silver", "held", "rejected")
+_TWIN_HELD = "twin_held"
 _CONTRADICTION = "start again; if it repeats, rebuild with `pulseiq replay`"
 
 _POSITION = [field.name for field in columns.POSITION]
@@ -61,7 +62,7 @@ class RefineBatch:
         self._contract = contract
         self._tables = columns.tables(spark, settings, contract)
         self._tables.ensure()
-        self._tables.refuse_foreign_checkpoint(QUERY, self._checkpoint_id())
+        self._tables.refuse_foreign_checkpoint(QUERY)
         self._gate = Gate(contract)
         self._log = DecisionLog(settings, contract)
         self._epoch = Epoch(settings)
@@ -146,8 +147,9 @@ class RefineBatch:
         if again:
             for name in ("silver", "held"):
                 parts[name] = self._already_appended(batch.sparkSession, name, batch_id, parts[name])
-            places = (parts["silver"], parts["held"], refused)
-            found = self._dropped(reduce(DataFrame.union, [rows.select(_POSITION) for rows in places]), read)
+            of_refused = self._already_appended(batch.sparkSession, "quarantine", batch_id, refused.select(_POSITION))
+            places = [parts["silver"].select(_POSITION), parts["held"].select(_POSITION), of_refused]
+            found = self._dropped(reduce(DataFrame.union, places), read)
         of_held, found = self._divide_dropped(found, parts["held"], read.offsets, batch_id)
         renamed = refused.withColumnsRenamed({"reject_reason": "reason", "reject_detail": "detail"})
         quarantine = renamed.select(self._tables.columns("quarantine"))
@@ -157,23 +159,29 @@ class RefineBatch:
             n_quarantine += read.duplicates - len(found)
         small = counted.rows <= _SMALL_ROWS and counted.refused_bytes <= _SMALL_BYTES
         append = partial(self._tables.append, app_id=self._query_id, version=batch_id, small=small)
-        jobs: list[Callable[[], Any]] = []
-        if n_quarantine:
-            jobs.append(partial(append, "quarantine", quarantine))
-        if len(found):
-            jobs.append(partial(self._append_duplicates, batch_id, found))
+        # What says which twin survived comes first; what lists the others after it, or a crash between could make a
+        # second run list a survivor.
+        survivors: list[Callable[[], Any]] = []
+        others: list[Callable[[], Any]] = []
         if sizes["silver"]:
             gold = partial_sums(parts["silver"], self._contract, by=("batch_id", "query_id"))
-            jobs += [partial(append, "silver", parts["silver"]), partial(append, "gold", gold)]
+            survivors += [partial(append, "silver", parts["silver"]), partial(append, "gold", gold)]
         if sizes["held"]:
-            jobs.append(partial(self._tables.append, "held", parts["held"], self._query_id, batch_id))
+            survivors.append(partial(self._tables.append, "held", parts["held"], self._query_id, batch_id))
         results = [
             {"query_id": self._query_id, "batch_id": batch_id, "batch_time": read.batch_time, **each}
             for each in verdict.rows()
         ]
         if results:
-            jobs.append(partial(self._tables.append_local, "quality_results", results, self._query_id, batch_id))
-        tables.in_parallel(jobs)
+            survivors.append(partial(self._tables.append_local, "quality_results", results, self._query_id, batch_id))
+        if n_quarantine:
+            # Refused rows have no twins and need not wait; a survivor that was rejected is here and nowhere else.
+            step = others if of_held is not None and not sizes["rejected"] else survivors
+            step.append(partial(append, "quarantine", quarantine))
+        if len(found):
+            others.append(partial(self._append_duplicates, batch_id, found))
+        tables.in_parallel(survivors)
+        tables.in_parallel(others)
 
         seconds = round(time.monotonic() - started, 3)
         row = {
@@ -255,7 +263,7 @@ class RefineBatch:
             {
                 "event_type": F.lit(None).cast("string"),
                 "event_time": F.lit(None).cast("timestamp"),
-                "reason": F.lit("twin_held"),
+                "reason": F.lit(_TWIN_HELD),
                 "detail": F.lit("a record with the same event_id is in a held batch"),
                 "batch_id": F.lit(batch_id).cast("bigint"),
                 "query_id": F.lit(self._query_id),
@@ -297,6 +305,8 @@ class RefineBatch:
         """
         stored = self._tables.read(spark, name)
         stored = stored.where((F.col("query_id") == self._query_id) & (F.col("batch_id") == batch_id))
+        if name == "quarantine":
+            stored = stored.where(F.col("reason") != _TWIN_HELD)
         return rows if stored.isEmpty() else stored.select(rows.columns)
 
     def _report(self, row: Mapping[str, object], seconds: float) -> None:
