@@ -136,7 +136,7 @@ class Tables:
                 )
             if owner is None and _has_finished_batches(self._settings, spec.product, query):
                 raise StateError(
-                    f"{query}: table {self.uri(name)} was lost, or made anew: the checkpoint {where} has finished batches",
+                    f"{query}: table {self.uri(name)} was lost, but the checkpoint {where} has finished batches",
                     hint=f"restore that table, or rebuild from Kafka with {replay}",
                 )
 
