@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from pipelines.errors import ServiceError, UsageError
-from pipelines.platform import settings
+from pipelines.platform import settings, toolchain
 
 VALUES = {
     "lake_bucket": "example-lake",
@@ -121,3 +122,13 @@ def test_without_localstack_the_next_command_is_up(monkeypatch: pytest.MonkeyPat
     with pytest.raises(ServiceError, match=r"127\.0\.0\.1:1") as caught:
         settings.load()
     assert caught.value.hint == "pulseiq up"
+
+
+def test_the_example_of_an_environment_names_every_variable_that_a_user_may_set() -> None:
+    described = re.findall(r"^\| ([A-Z_, ]+) \|", settings.__doc__ or "", flags=re.MULTILINE)
+    example = (Path(__file__).resolve().parents[3] / ".env.example").read_text()
+    names = {name for cell in described for name in cell.split(", ")} | set(
+        re.findall(r'environ\.get\("((?:PULSEIQ|TF)_\w+)"', Path(toolchain.__file__).read_text())
+    )
+    assert {"PULSEIQ_ENV", "PULSEIQ_REGION", "PULSEIQ_TOOLS", "TF_PLUGIN_MIRROR"} <= names
+    assert names == set(re.findall(r"^#?(\w+)=", example, flags=re.MULTILINE))
