@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial, reduce
 from typing import Any
@@ -44,6 +44,7 @@ GATE_ROWS = 200_000
 _SMALL_ROWS = 50_000
 _SMALL_BYTES = 32 * 1024 * 1024
 
+_ACCEPTED = "(reject_reason IS NULL)"
 _PLACES = ("silver", "held", "rejected")
 _TWIN_HELD = "twin_held"
 _CONTRADICTION = "start again; if it repeats, rebuild with `pulseiq replay`"
@@ -125,102 +126,108 @@ class RefineBatch:
             )
 
     def _process(self, batch: DataFrame, batch_id: int, counted: Counted, read: Operators, started: float) -> None:
-        accepted = batch.where("reject_reason IS NULL")
-        again = batch_id in self._verdicts
-        fresh, replayed = self._fresh_rows(accepted, read.offsets)
+        fresh, replayed = self._fresh_rows(batch.where(_ACCEPTED), read.offsets)
         judge = partial(self._judge, fresh, counted, read.batch_time, replayed)
+        again = batch_id in self._verdicts
         if again:
-            # Which of two twins was kept follows from what was appended, and that from the recorded verdict.
-            verdict, found = judge(), None
+            verdict, outcome = judge(), self._verdicts[batch_id]
         else:
             verdict, found = tables.in_parallel([judge, partial(self._dropped, batch.select(_POSITION), read)])
-        outcome = self._verdicts.get(batch_id, verdict.outcome)
-        if not again:
+            outcome = verdict.outcome
             self._log.append(Decision("batch", self._query_id, batch_id, outcome, read.offsets))
             self._verdicts[batch_id] = outcome
         self._ever_held = self._ever_held or outcome == "hold"
 
-        parts, sizes = self._divide(accepted, counted, outcome, read.offsets, replayed)
-        refused = batch.where("reject_reason IS NOT NULL").select(parts["rejected"].columns)
-        if sizes["rejected"]:
-            refused = refused.unionByName(parts["rejected"])
+        parts, sizes = self._divide(batch, counted, outcome, read.offsets, replayed)
         if again:
-            for name in ("silver", "held"):
-                parts[name] = self._already_appended(batch.sparkSession, name, batch_id, parts[name])
-            of_refused = self._already_appended(batch.sparkSession, "quarantine", batch_id, refused.select(_POSITION))
-            places = [parts["silver"].select(_POSITION), parts["held"].select(_POSITION), of_refused]
-            found = self._dropped(reduce(DataFrame.union, places), read)
-        of_held, found = self._divide_dropped(found, parts["held"], read.offsets, batch_id)
-        renamed = refused.withColumnsRenamed({"reject_reason": "reason", "reject_detail": "detail"})
-        quarantine = renamed.select(self._tables.columns("quarantine"))
-        n_quarantine = counted.quarantined + sizes["rejected"]
-        if of_held is not None:
-            quarantine = quarantine.unionByName(of_held.select(quarantine.columns))
-            n_quarantine += read.duplicates - len(found)
+            # Which of two twins was kept follows from what was appended, and that from the recorded verdict.
+            parts = {name: self._already_appended(name, batch_id, rows) for name, rows in parts.items()}
+            found = self._dropped(reduce(DataFrame.union, [rows.select(_POSITION) for rows in parts.values()]), read)
+        twins, found = self._divide_dropped(found, parts["held"], read.offsets, batch_id)
+        if twins is not None:
+            parts["quarantine"] = parts["quarantine"].unionByName(twins.select(parts["quarantine"].columns))
+            sizes["quarantine"] += read.duplicates - len(found)
+        stamp = {"query_id": self._query_id, "batch_id": batch_id, "batch_time": read.batch_time}
+        results = [{**stamp, **each} for each in verdict.rows()]
         small = counted.rows <= _SMALL_ROWS and counted.refused_bytes <= _SMALL_BYTES
-        append = partial(self._tables.append, app_id=self._query_id, version=batch_id, small=small)
-        # What says which twin survived comes first; what lists the others after it, or a crash between could make a
-        # second run list a survivor.
-        survivors: list[Callable[[], Any]] = []
-        others: list[Callable[[], Any]] = []
-        if sizes["silver"]:
-            gold = partial_sums(parts["silver"], self._contract, by=("batch_id", "query_id"))
-            survivors += [partial(append, "silver", parts["silver"]), partial(append, "gold", gold)]
-        if sizes["held"]:
-            survivors.append(partial(self._tables.append, "held", parts["held"], self._query_id, batch_id))
-        results = [
-            {"query_id": self._query_id, "batch_id": batch_id, "batch_time": read.batch_time, **each}
-            for each in verdict.rows()
-        ]
-        if results:
-            survivors.append(partial(self._tables.append_local, "quality_results", results, self._query_id, batch_id))
-        if n_quarantine:
-            # Refused rows have no twins and need not wait; a survivor that was rejected is here and nowhere else.
-            step = others if of_held is not None and not sizes["rejected"] else survivors
-            step.append(partial(append, "quarantine", quarantine))
+        # A survivor that was rejected is in quarantine and nowhere else.
+        listing = () if twins is None or sizes["rejected"] else ("quarantine",)
+        self._append(
+            batch_id, {name: rows for name, rows in parts.items() if sizes[name]}, listing, results, small=small
+        )
         if len(found):
-            others.append(partial(self._append_duplicates, batch_id, found))
-        tables.in_parallel(survivors)
-        tables.in_parallel(others)
+            self._append_duplicates(batch_id, found)
 
-        seconds = round(time.monotonic() - started, 3)
-        row = {
-            "query_id": self._query_id,
-            "batch_id": batch_id,
-            "batch_time": read.batch_time,
+        row = stamp | {
             "offsets": [vars(each) for each in read.offsets],
             "rows_in": read.rows_read,
-            "silver": sizes["silver"],
-            "quarantine": n_quarantine,
+            **{name: sizes[name] for name in parts},
             "duplicates": len(found),
-            "held": sizes["held"],
             "late": counted.late,
             "verdict": outcome,
-            "seconds": seconds,
+            "seconds": round(time.monotonic() - started, 3),
             "facts": counted.facts(held=sizes["held"], accepted=sizes["silver"])
             + facts_of_duplicates(found, self._contract.window),
         }
         self._epoch.check()
         self._tables.append_local("batches", [row], self._query_id, batch_id)
-        self._report(row, seconds)
+        self._report(row)
+
+    def _append(
+        self,
+        batch_id: int,
+        parts: Mapping[str, DataFrame],
+        listing: Collection[str],
+        results: Sequence[Mapping[str, Any]],
+        *,
+        small: bool,
+    ) -> None:
+        """Append parts by table, with gold and the gate's results; those in `listing` after all others.
+
+        What says which of two twins was kept comes first, what lists the other after it: a crash between the two must
+        not make a second run list what was kept.
+        """
+        append = partial(self._tables.append, app_id=self._query_id, version=batch_id)
+        first: list[Callable[[], Any]] = []
+        after: list[Callable[[], Any]] = []
+        for name, rows in parts.items():
+            # A held batch comes with its bytes, which nobody has counted.
+            call = partial(append, name, rows, small=small and name != "held")
+            (after if name in listing else first).append(call)
+        if "silver" in parts:
+            gold = partial_sums(parts["silver"], self._contract, by=("batch_id", "query_id"))
+            first.append(partial(append, "gold", gold, small=small))
+        if results:
+            first.append(partial(self._tables.append_local, "quality_results", results, self._query_id, batch_id))
+        tables.in_parallel(first)
+        tables.in_parallel(after)
 
     def _divide(
-        self, accepted: DataFrame, counted: Counted, outcome: str, offsets: tuple[OffsetRange, ...], replayed: bool
+        self, batch: DataFrame, counted: Counted, outcome: str, offsets: tuple[OffsetRange, ...], replayed: bool
     ) -> tuple[dict[str, DataFrame], dict[str, int]]:
-        """Accepted rows by where they go, `silver`, `held` or `rejected`, as that place takes them; and how many."""
-        decided = accepted.withColumn("decided", self._row_outcome(outcome, replayed))
-        parts = {name: decided.where(F.col("decided") == name).drop("decided") for name in _PLACES}
+        """Rows by table, `silver`, `held` or `quarantine`, with its columns; and how many.
+
+        Among the sizes is `rejected` too: rows of quarantine that every rule accepted.
+        """
+        decided = batch.where(_ACCEPTED).withColumn("decided", self._row_outcome(outcome, replayed))
+        places = {name: decided.where(F.col("decided") == name).drop("decided") for name in _PLACES}
         for name in ("held", "rejected"):
-            parts[name] = dropped.with_bytes(parts[name].drop(*_BYTES), self._settings, offsets)
-        parts["rejected"] = parts["rejected"].withColumns(
-            {"reject_reason": F.lit("rejected"), "reject_detail": F.lit("a person rejected the held batch it was in")}
-        )
+            places[name] = dropped.with_bytes(places[name].drop(*_BYTES), self._settings, offsets)
         sizes = dict.fromkeys(_PLACES, 0)
         if replayed:
             sizes.update({row["decided"]: row["count"] for row in decided.groupBy("decided").count().collect()})
         else:
             sizes["held" if outcome == "hold" else "silver"] = counted.accepted
-        parts |= {name: parts[name].select(self._tables.columns(name)) for name in ("silver", "held")}
+        sizes["quarantine"] = counted.quarantined + sizes["rejected"]
+
+        parts = {name: places[name].select(self._tables.columns(name)) for name in ("silver", "held")}
+        names = {"reject_reason": "reason", "reject_detail": "detail"}
+        columns_of = self._tables.columns("quarantine")
+        parts["quarantine"] = batch.where(f"NOT {_ACCEPTED}").withColumnsRenamed(names).select(columns_of)
+        if sizes["rejected"]:
+            reason = {"reason": F.lit("rejected"), "detail": F.lit("a person rejected the held batch it was in")}
+            rejected = places["rejected"].withColumns(reason).select(columns_of)
+            parts["quarantine"] = parts["quarantine"].unionByName(rejected)
         return parts, sizes
 
     def _dropped(self, kept: DataFrame, read: Operators) -> pa.Table:
@@ -298,34 +305,32 @@ class RefineBatch:
             .otherwise(judged)
         )
 
-    def _already_appended(self, spark: SparkSession, name: str, batch_id: int, rows: DataFrame) -> DataFrame:
+    def _already_appended(self, name: str, batch_id: int, rows: DataFrame) -> DataFrame:
         """The rows that this batch appended before a crash, which stand; the given ones when it appended none.
 
         Which of two twins survives can differ between two runs; the table's word counts.
         """
-        stored = self._tables.read(spark, name)
+        stored = self._tables.read(rows.sparkSession, name)
         stored = stored.where((F.col("query_id") == self._query_id) & (F.col("batch_id") == batch_id))
         if name == "quarantine":
             stored = stored.where(F.col("reason") != _TWIN_HELD)
         return rows if stored.isEmpty() else stored.select(rows.columns)
 
-    def _report(self, row: Mapping[str, object], seconds: float) -> None:
+    def _report(self, row: Mapping[str, Any]) -> None:
         ends = {
             (topic, partition): end
             for topic in (self._contract.topic, self._contract.redrive_topic)
             for partition, end in kafka.end_offsets(self._settings, topic).items()
         }
-        offsets: list[dict[str, Any]] = row["offsets"]  # type: ignore[assignment]
-        lag = sum(max(0, ends.get((o["topic"], o["partition"]), 0) - o["until_offset"]) for o in offsets)
-        keys = ("batch_id", "rows_in", "silver", "quarantine", "duplicates", "held", "late", "verdict")
+        lag = sum(max(0, ends.get((o["topic"], o["partition"]), 0) - o["until_offset"]) for o in row["offsets"])
+        keys = ("batch_id", "rows_in", "silver", "quarantine", "duplicates", "held", "late", "verdict", "seconds")
         log_event(
             "batch",
             query=QUERY,
             product=self._contract.product,
             **{key: row[key] for key in keys},
             lag=lag,
-            seconds=seconds,
-            rows_per_second=round(float(row["rows_in"]) / max(seconds, 1e-3)),  # type: ignore[arg-type]
+            rows_per_second=round(row["rows_in"] / max(row["seconds"], 1e-3)),
         )
 
 
