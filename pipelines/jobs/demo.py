@@ -35,6 +35,7 @@ EVENTS = 600_000
 # The last stretch arrives after the baseline was learnt; every scenario's incident lies in it.
 RECENT = timedelta(hours=2)
 _REPORT_EVERY_SECONDS = 5.0
+_REPEAT_EVERY_SECONDS = 20.0
 
 
 class Steps:
@@ -44,14 +45,17 @@ class Steps:
         self._console = console
         self._started = time.monotonic()
         self._last = 0.0
+        self._said = ""
 
     def __call__(self, text: str) -> None:
         self._last = time.monotonic()
         self._console.print(f"[dim]{self._last - self._started:4.0f} s[/dim]  {text}", highlight=False)
 
     def progress(self, text: str) -> None:
-        """Print unless a line was printed a moment ago."""
-        if time.monotonic() - self._last >= _REPORT_EVERY_SECONDS:
+        """Print unless a line was printed a moment ago, or the same one not long ago."""
+        wait = _REPEAT_EVERY_SECONDS if text == self._said else _REPORT_EVERY_SECONDS
+        if time.monotonic() - self._last >= wait:
+            self._said = text
             self(f"  {text}")
 
 
