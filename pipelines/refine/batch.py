@@ -47,6 +47,7 @@ _SMALL_BYTES = 32 * 1024 * 1024
 _ACCEPTED = "(reject_reason IS NULL)"
 _PLACES = ("silver", "held", "rejected")
 _TWIN_HELD = "twin_held"
+_REJECTED = "rejected"
 _CONTRADICTION = "start again; if it repeats, rebuild with `pulseiq replay`"
 
 _POSITION = [field.name for field in columns.POSITION]
@@ -101,7 +102,8 @@ class RefineBatch:
         self._recorded = Recorded.of(decisions, without=query_id)
         own = [each for each in decisions if each.query_id == query_id and each.kind == "batch"]
         self._verdicts = {each.batch_id: each.verdict for each in own}
-        self._ever_held = bool(self._recorded.held) or any(each.verdict == "hold" for each in own)
+        self._ever_held = bool(self._recorded.held or self._recorded.decided)
+        self._ever_held |= any(each.verdict == "hold" for each in own)
         self._query_id = query_id
 
     def _checkpoint_id(self) -> str | None:
@@ -143,7 +145,7 @@ class RefineBatch:
             # Which of two twins was kept follows from what was appended, and that from the recorded verdict.
             parts = {name: self._already_appended(name, batch_id, rows) for name, rows in parts.items()}
             found = self._dropped(reduce(DataFrame.union, [rows.select(_POSITION) for rows in parts.values()]), read)
-        twins, found = self._divide_dropped(found, parts["held"], read.offsets, batch_id)
+        twins, found = self._divide_dropped(found, parts, read.offsets, batch_id)
         if twins is not None:
             parts["quarantine"] = parts["quarantine"].unionByName(twins.select(parts["quarantine"].columns))
             sizes["quarantine"] += read.duplicates - len(found)
@@ -225,7 +227,7 @@ class RefineBatch:
         columns_of = self._tables.columns("quarantine")
         parts["quarantine"] = batch.where(f"NOT {_ACCEPTED}").withColumnsRenamed(names).select(columns_of)
         if sizes["rejected"]:
-            reason = {"reason": F.lit("rejected"), "detail": F.lit("a person rejected the held batch it was in")}
+            reason = {"reason": F.lit(_REJECTED), "detail": F.lit("a person rejected the held batch it was in")}
             rejected = places["rejected"].withColumns(reason).select(columns_of)
             parts["quarantine"] = parts["quarantine"].unionByName(rejected)
         return parts, sizes
@@ -241,15 +243,16 @@ class RefineBatch:
         return found
 
     def _divide_dropped(
-        self, found: pa.Table, held: DataFrame, offsets: tuple[OffsetRange, ...], batch_id: int
+        self, found: pa.Table, parts: Mapping[str, DataFrame], offsets: tuple[OffsetRange, ...], batch_id: int
     ) -> tuple[DataFrame | None, pa.Table]:
-        """Dropped records whose twin is held, with the columns of quarantine; and the others.
+        """Dropped records whose twin was ever held, with the columns of quarantine; and the others.
 
-        The former go to quarantine: if the held batch is rejected they are all that is left of the event.
+        The former go to quarantine: if the held batch is rejected they are all that is left of the event. They go there
+        after a release too, or a replay, which knows of every release from its start, would put them elsewhere.
         """
         if not self._ever_held or not len(found):
             return None, found
-        twins = self._of_held(held.sparkSession.createDataFrame(found), held, batch_id)
+        twins = self._of_held(parts["held"].sparkSession.createDataFrame(found), parts, batch_id)
         positions = {tuple(row) for row in twins.select(_POSITION).collect()}
         if not positions:
             return None, found
@@ -263,10 +266,9 @@ class RefineBatch:
         rows = stamped.select(self._tables.columns("duplicates"))
         self._tables.append_arrow("duplicates", rows, self._query_id, batch_id)
 
-    def _of_held(self, twins: DataFrame, held: DataFrame, batch_id: int) -> DataFrame:
-        """Dropped records whose twin is held, with the columns of quarantine."""
-        stored = self._tables.read(twins.sparkSession, "held").select("event_id")
-        return twins.join(stored.union(held.select("event_id")).distinct(), "event_id", "left_semi").withColumns(
+    def _of_held(self, twins: DataFrame, parts: Mapping[str, DataFrame], batch_id: int) -> DataFrame:
+        """Dropped records whose twin was ever held, with the columns of quarantine."""
+        return twins.join(self._ids_ever_held(parts), "event_id", "left_semi").withColumns(
             {
                 "event_type": F.lit(None).cast("string"),
                 "event_time": F.lit(None).cast("timestamp"),
@@ -276,6 +278,17 @@ class RefineBatch:
                 "query_id": F.lit(self._query_id),
             }
         )
+
+    def _ids_ever_held(self, parts: Mapping[str, DataFrame]) -> DataFrame:
+        """`event_id` of what is or was held, in the batch's parts and in the tables."""
+        spark = parts["held"].sparkSession
+        rows = {name: [part, self._tables.read(spark, name)] for name, part in parts.items()}
+        found = rows["held"]
+        if self._recorded.decided:
+            # A replay puts these at once where a person's decision sent them.
+            rejected = [each.where(F.col("reason") == _REJECTED) for each in rows["quarantine"]]
+            found += [each.where(_within(self._recorded.decided)) for each in (*rows["silver"], *rejected)]
+        return reduce(DataFrame.union, [each.select("event_id") for each in found]).distinct()
 
     def _fresh_rows(self, accepted: DataFrame, offsets: tuple[OffsetRange, ...]) -> tuple[DataFrame, bool]:
         """Accepted rows without a recorded verdict, and whether any offset of the batch has one."""

@@ -67,11 +67,13 @@ class DecisionLog:
 class Recorded:
     """What earlier queries decided, for a query that reads the same offsets again.
 
-    `covered` are all offsets with a verdict, `held` those still held, `rejected` those that a person rejected.
+    `covered` are all offsets with a verdict, `held` those still held, `decided` those held until a person released or
+    rejected them, `rejected` a part of these.
     """
 
     covered: tuple[OffsetRange, ...] = ()
     held: tuple[OffsetRange, ...] = ()
+    decided: tuple[OffsetRange, ...] = ()
     rejected: tuple[OffsetRange, ...] = ()
 
     @staticmethod
@@ -82,6 +84,7 @@ class Recorded:
         """
         covered: tuple[OffsetRange, ...] = ()
         held: tuple[OffsetRange, ...] = ()
+        decided: list[OffsetRange] = []
         rejected: list[OffsetRange] = []
         for decision in decisions:
             if decision.query_id == without:
@@ -92,10 +95,12 @@ class Recorded:
                 if decision.verdict == "hold":
                     held = merge((*held, *judged))
             else:
+                affected = overlap(held, decision.offsets)
+                decided.extend(affected)
                 if decision.kind == "reject":
-                    rejected.extend(overlap(held, decision.offsets))
+                    rejected.extend(affected)
                 held = subtract(held, decision.offsets)
-        return Recorded(covered, held, merge(rejected))
+        return Recorded(covered, held, merge(decided), merge(rejected))
 
 
 def merge(ranges: Iterable[OffsetRange]) -> tuple[OffsetRange, ...]:

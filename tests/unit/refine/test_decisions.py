@@ -45,15 +45,17 @@ def test_a_held_batch_stays_held_until_somebody_releases_it() -> None:
     held = [decision("batch", 0, "promote", 0, 10), decision("batch", 1, "hold", 10, 20)]
     assert offsets(Recorded.of(held, without="q2").held) == {(0, o) for o in range(10, 20)}
     released = [*held, decision("release", 1, "promote", 10, 20)]
-    assert Recorded.of(released, without="q2").held == ()
-    assert offsets(Recorded.of(released, without="q2").covered) == {(0, o) for o in range(20)}
+    recorded = Recorded.of(released, without="q2")
+    assert (recorded.held, recorded.rejected) == ((), ())
+    assert offsets(recorded.decided) == {(0, o) for o in range(10, 20)}
+    assert offsets(recorded.covered) == {(0, o) for o in range(20)}
 
 
 def test_a_rejected_batch_is_rejected_for_good() -> None:
     decisions = [decision("batch", 1, "hold", 10, 20), decision("reject", 1, "hold", 10, 20)]
     recorded = Recorded.of(decisions, without="q2")
     assert recorded.held == ()
-    assert offsets(recorded.rejected) == {(0, o) for o in range(10, 20)}
+    assert offsets(recorded.rejected) == offsets(recorded.decided) == {(0, o) for o in range(10, 20)}
 
 
 def test_a_release_under_another_query_frees_the_same_offsets() -> None:
