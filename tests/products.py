@@ -73,6 +73,13 @@ class Product:
         world.block_ms = int(_BLOCK.total_seconds() * 1000)
         return produce(self.settings, self.contract, world, start, end)
 
+    def resend(self, rows: pd.DataFrame) -> None:
+        """Records once more, byte by byte: `kafka_key` and `kafka_value` of rows of held or quarantine."""
+        producer = kafka.producer(self.settings)
+        for key, value in rows[["kafka_key", "kafka_value"]].itertuples(index=False):
+            producer.produce(self.contract.topic, key=key, value=value)
+        assert producer.flush(30) == 0
+
     def run(
         self, spark: SparkSession, queries: Collection[Query] = ("bronze", "refine"), max_rows: int = 2_000
     ) -> None:

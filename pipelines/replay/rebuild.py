@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from pipelines import contract as contracts
 from pipelines.contract import Contract
+from pipelines.errors import StateError
 from pipelines.jobs import baseline
 from pipelines.jobs.live import Live
 from pipelines.platform import aws, kafka
@@ -56,11 +57,15 @@ def remove_lake(settings: Settings, contract: Contract) -> None:
 
 
 def fill(settings: Settings, contract: Contract, echo: Echo = print) -> None:
-    """Run bronze and refine over everything in Kafka, then the baseline."""
+    """Run bronze and refine over everything in Kafka, then the baseline if there is enough to learn one from."""
     total = records_of(settings, contract)
     echo(f"{contract.product}: rebuilding the lake from {total:,} records in Kafka")
     spark = session(settings, f"rebuild-{contract.product}")
     with Live(spark, settings, contract, ("bronze", "refine")) as running:
         running.start(once=True)
         running.drain()
-    echo(f"{contract.product}: {baseline.run(spark, settings, contract)}")
+    try:
+        echo(f"{contract.product}: {baseline.run(spark, settings, contract)}")
+    except StateError as error:
+        # Of a product this young there was none before either.
+        echo(f"{contract.product}: no baseline yet: {error}")
