@@ -178,11 +178,8 @@ def _lasts(test: str, sign: float, point: Floats, p: Floats, limit: Floats) -> M
 
 
 def _since(test: str, direction: str, point: Floats, nats: Floats) -> Floats:
-    """Index of the window where the deviation began: the first that deviates among those that the test looks at."""
-    length = point.shape[1]
-    index = np.broadcast_to(np.arange(length, dtype=np.float64), point.shape)
-    speaks = nats > 0 if test == "missing" else (1.0 if direction == "up" else -1.0) * point >= 1.0
-    out = index.copy()
-    for back in range(1, min(statistics.POOLED.get(test, statistics.DRIFT_LAG), length)):
-        out[:, back:] = np.where(speaks[:, : length - back], index[:, back:] - back, out[:, back:])
-    return out
+    """Index of the window where the deviation began, (series, windows): of a silence its first, else the likeliest."""
+    if test == "missing":
+        return statistics.run_start(nats > 0)
+    score = point if direction == "up" else -point
+    return statistics.onset(score, statistics.POOLED.get(test, statistics.DRIFT_LAG))

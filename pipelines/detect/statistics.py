@@ -20,7 +20,7 @@ from scipy import special
 from pipelines.contract import Metric
 from pipelines.detect import families
 from pipelines.detect.families import Family
-from pipelines.detect.grid import Floats
+from pipelines.detect.grid import Floats, Mask
 
 POOLED: dict[str, int] = {"point": 1, "pair": 2, "held": 4, "long": 8}
 DRIFT_LAG = 12
@@ -96,6 +96,33 @@ def cusum(score: Floats) -> tuple[Floats, Floats]:
         high, low = np.maximum(high + z - _SLACK, 0.0), np.maximum(low - z - _SLACK, 0.0)
         up[:, t], down[:, t] = high, low
     return up, down
+
+
+def onset(score: Floats, windows: int) -> Floats:
+    """Index of the likeliest first window of a rise that lasts until each window, at most `windows` long.
+
+    Maximum likelihood for a shift of unknown size in normal scores, cut at 4: the k that maximises
+    (z[t-k+1] + ... + z[t]) / sqrt(k) (Hinkley 1970).
+    """
+    length = score.shape[1]
+    cut = np.clip(score, -_SCORE_CUT, _SCORE_CUT)
+    index = np.broadcast_to(np.arange(length, dtype=np.float64), score.shape)
+    total, best, out = cut.copy(), cut.copy(), index.copy()
+    for back in range(1, min(windows, length)):
+        total[:, back:] += cut[:, : length - back]
+        likely = total[:, back:] / np.sqrt(back + 1)
+        later = likely > best[:, back:]
+        best[:, back:] = np.where(later, likely, best[:, back:])
+        out[:, back:] = np.where(later, index[:, back:] - back, out[:, back:])
+    return out
+
+
+def run_start(mask: Mask) -> Floats:
+    """Index of the first window of the run of True that ends at each window; of False, the window's own index."""
+    index = np.broadcast_to(np.arange(mask.shape[1], dtype=np.float64), mask.shape)
+    before = np.pad(mask[:, :-1], ((0, 0), (1, 0)))
+    starts = np.where(mask & before, 0.0, index)
+    return np.asarray(np.maximum.accumulate(starts, axis=1))
 
 
 def lagged(level: Floats, lag: int) -> Floats:

@@ -85,6 +85,10 @@ def explain(leaves: pd.DataFrame, dims: Sequence[str], kind: Kind, max_dims: int
         return Explanation((), (), everywhere=False, rate_mix=None)
     frame = leaves.loc[keep].reset_index(drop=True)
     actual, expected = actual[keep], expected[keep]
+    # A dimension with one value, such as the one feature that a ratio exists for, tells nothing apart.
+    dims = [name for name in dims if frame[name].nunique(dropna=False) > 1]
+    if not dims:
+        return Explanation((), (), everywhere=False, rate_mix=None)
     codes, values = _encode(frame, dims)
     depth = len(dims) if len(dims) <= _ALL_DIMENSIONS else max_dims
     shape = tuple(len(each) for each in values)
