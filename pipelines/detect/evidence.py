@@ -56,7 +56,7 @@ def rows(judged: Judged) -> pd.DataFrame:
         row, column = np.nonzero(keep)
         if not len(row):
             continue
-        value, expected = shown(grid, known, sums)
+        value, expected = (sums.y, sums.m) if test == "missing" else shown(grid, known, sums)
         low, high = usual_range(grid, known, sums, test)
         at = (side[row, column], row, column)
         statistic = np.stack([judged.statistic[test, each] for each in sides])
@@ -114,7 +114,10 @@ def shown(grid: Grid, known: Learnt, sums: Sums) -> tuple[Floats, Floats]:
 
 
 def usual_range(grid: Grid, known: Learnt, sums: Sums, test: str) -> tuple[Floats, Floats]:
-    """Bounds that 99 of 100 ordinary windows keep, in the unit of the value."""
+    """Bounds that 99 of 100 ordinary windows keep, in the unit of the value; of a silence, in events."""
+    if test == "missing":
+        spread = np.sqrt(sums.m + known.volume_dispersion * sums.m**2)
+        return np.maximum(sums.m - _RANGE * spread, 0.0), sums.m + _RANGE * spread
     d = known.dispersion.get(test, known.dispersion["long"])
     _, expected = shown(grid, known, sums)
     with np.errstate(all="ignore"):

@@ -13,6 +13,10 @@ Formulas, with the leaf's actual a and expected e, both sums over the incident's
 G is the log Bayes factor of "these leaves share one shift mu" against "each is noise": an element wins by a tight
 spread, and a mixed superset loses by kcap. The best gain of the opposite direction, where no incident is, is the
 incident's own false-discovery control: nothing below 1.2 times that mirror is reported.
+
+Thin data may leave the best element below the stop although nothing else could have been it. The search is made after
+something was detected, so that the question is which element, not whether: the best one is then believed by its
+posterior among all elements, exp(G) over their sum, each set of leaves counted once.
 """
 
 from __future__ import annotations
@@ -33,6 +37,8 @@ _LEAST_SHIFT = 0.1  # an element must have moved at least this far to be a candi
 _REPORTED_SHIFT = 0.2  # and this far to be reported; what lies between is taken out in silence
 _STOP = 24.0
 _MIRROR = 1.2
+_SURE = 0.95  # posterior from which an element below the stop is believed
+_ALIKE = 0.5  # everything moved alike when what lies outside the best element moved at least half as far as the whole
 _ROUNDS = 40
 
 
@@ -48,7 +54,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Scanned:
-    """Causes in the order found, the ranked list of the first pass, and the gain that stopped the search."""
+    """Causes in the order found, the ranked list of the first pass, and the least gain that is believed."""
 
     causes: tuple[Found, ...]
     ranked: tuple[Found, ...]
@@ -84,7 +90,11 @@ def scan(codes: Codes, shape: tuple[int, ...], actual: Floats, expected: Floats,
     stop = max(_STOP, _MIRROR * first.mirror)
     whole = _gain(channels.sum(axis=1, keepdims=True), variance, 0)
     ranked = first.best
-    everywhere = bool(whole.shift[0] >= _REPORTED_SHIFT and whole.gain[0] >= max(stop, ranked[0].gain if ranked else 0))
+    everywhere = bool(
+        whole.shift[0] >= _REPORTED_SHIFT
+        and whole.gain[0] >= max(_MIRROR * first.mirror, ranked[0].gain if ranked else 0)
+        and (not ranked or _moved_alike(cube, ranked[0], actual, expected, direction))
+    )
     causes: list[Found] = []
     left = channels.copy()
     current = ranked
@@ -99,7 +109,28 @@ def scan(codes: Codes, shape: tuple[int, ...], actual: Floats, expected: Floats,
     confident = bool(causes) or everywhere
     if not confident and ranked:
         causes = [ranked[0]]
+        confident = _believed(cube, ranked, first.mirror)
+        stop = min(stop, ranked[0].gain) if confident else stop
     return Scanned(tuple(causes), tuple(ranked), stop, confident, everywhere, direction)
+
+
+def _moved_alike(cube: Cube, best: Found, actual: Floats, expected: Floats, direction: int) -> bool:
+    """Whether the rest moved as well when the best element is left out; by sums, which thin leaves do not bend."""
+    outside = ~cube.members(best.dims, np.array(best.code))
+    rest, whole = (
+        2 * direction * (actual[part] - expected[part]).sum() / max((actual[part] + expected[part]).sum(), 1e-12)
+        for part in (outside, slice(None))
+    )
+    return bool(rest >= _ALIKE * whole)
+
+
+def _believed(cube: Cube, ranked: list[Found], mirror: float) -> bool:
+    """Whether the first of the ranked elements stands out of the others, and of the mirror."""
+    best = ranked[0]
+    leaves = cube.members(best.dims, np.array(best.code))
+    rivals = {cube.members(each.dims, np.array(each.code)).tobytes(): each.gain for each in reversed(ranked)}
+    odds = sum(np.exp(gain - best.gain) for own, gain in rivals.items() if own != leaves.tobytes())
+    return bool(best.gain > _MIRROR * mirror and 1 / (1 + odds) >= _SURE)
 
 
 def _channels(d: Floats, x: Floats, kind: Kind) -> tuple[Floats, float]:

@@ -40,7 +40,7 @@ def assemble(
     Args:
         contract: names metrics and their weights; its order of metrics is from cause to effect.
         alerts: metric, series, direction, start, end, open, p_value, tests, effect, words.
-        evidence: metric, series, window_start, direction, value, expected, p_value, fired; of the same windows.
+        evidence: metric, series, window_start, test, direction, value, expected, p_value, fired; of the same windows.
         facts: window_start, class, reason, n; of these windows and of those before.
         results: failed quality checks: window_start (of the batch), check, observed, expected, owner.
         explain: called with a metric and a stretch of time, gives its causes.
@@ -117,13 +117,12 @@ class _Build:
                 duration=timedelta(seconds=(until - since).total_seconds()),
             )
         )
-        also = [f"{row.series} {row.direction}" for row in group.itertuples() if row.series != lead["series"]]
-        whys = group.sort_values(["p_value", "series"])["words"].astype(str)
         return Incident(
             incident_id=incident_id(self._contract.product, metric.name, since.to_pydatetime()),
             product=self._contract.product,
             verdict=name,
             verdict_evidence=quality.findings or ("no finding on the data of these windows",),
+            data_headline=quality.headline,
             metric=metric.name,
             title=metric.title,
             direction=str(lead["direction"]),
@@ -134,10 +133,10 @@ class _Build:
             state=self._state(until),
             causes=tuple(causes),
             candidates=tuple(_line(each) for each in explanation.ranked[:5]),
-            also_moved=tuple(dict.fromkeys(also)),
+            also_moved=_also_moved(lead, group),
             severity=level,
             p_value=p_value,
-            why=tuple(dict.fromkeys([str(lead["words"]), *whys]))[:_WHY_LINES],
+            why=_why(lead, group),
             quality=self._quality_words(span),
             rate_mix=_mix_words(explanation),
             next_steps=self._next(name, causes, since, quality),
@@ -164,6 +163,7 @@ class _Build:
             product=self._contract.product,
             verdict="bad data",
             verdict_evidence=quality.findings,
+            data_headline=quality.headline,
             metric="data",
             title="Data quality",
             direction="down",
@@ -206,9 +206,10 @@ class _Build:
     def _change(self, metric: Metric, span: list[pd.Timestamp]) -> tuple[float | None, float]:
         """Relative change of the whole metric over its windows, and how many events a count fell short by."""
         own = self._evidence[
-            (self._evidence["series"] == metric.name) & self._evidence["window_start"].isin(span)
-        ].drop_duplicates("window_start")
-        own = own[own["expected"].notna() & own["value"].notna()]
+            (self._evidence["series"] == metric.name)
+            & self._evidence["window_start"].isin(span)
+            & (self._evidence["test"] == "point")
+        ].dropna(subset=["value", "expected"])
         expected = float(own["expected"].sum())
         if not len(own) or expected <= 0:
             return None, 0.0
@@ -281,6 +282,32 @@ def _line(cause: Cause, change: float | None = None) -> CauseLine:
         consistency=cause.consistency,
         confident=cause.confident,
     )
+
+
+def _why(lead: Any, group: pd.DataFrame) -> tuple[str, ...]:
+    """The alerts in words, the leading one first; series that fell silent are counted in one line."""
+    others = group[group["series"] != lead["series"]].sort_values(["p_value", "series"])
+    silent = _silent(others)
+    lines = list(dict.fromkeys([str(lead["words"]), *others.loc[~silent, "words"].astype(str)]))[:_WHY_LINES]
+    return (
+        (*lines, f"no events in {_series(silent.sum())} that had some at such times") if silent.any() else tuple(lines)
+    )
+
+
+def _also_moved(lead: Any, group: pd.DataFrame) -> tuple[str, ...]:
+    """The other alerts' series and directions; those that fell silent are counted."""
+    others = group[group["series"] != lead["series"]]
+    silent = _silent(others)
+    moved = list(dict.fromkeys(f"{row.series} {row.direction}" for row in others[~silent].itertuples()))
+    return (*moved, f"{_series(silent.sum())} silent") if silent.any() else tuple(moved)
+
+
+def _silent(alerts: pd.DataFrame) -> pd.Series[bool]:
+    return alerts["tests"].map(lambda tests: "missing" in tests).astype(bool)
+
+
+def _series(count: int) -> str:
+    return f"{count:,} other series"
 
 
 def _mix_words(explanation: Explanation) -> str | None:

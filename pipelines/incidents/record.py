@@ -60,12 +60,14 @@ class Incident(Frozen):
     """What, where, since when, how sure, how bad, why, what next.
 
     Times are UTC. `p_value` is the calibrated one of the strongest test; `why` has each test's numbers in words.
+    `data_headline` says in a few words what is wrong with the data, None where nothing is.
     """
 
     incident_id: str
     product: str
     verdict: VerdictName
     verdict_evidence: tuple[str, ...]
+    data_headline: str | None = None
     metric: str
     title: str
     direction: str
@@ -87,7 +89,13 @@ class Incident(Frozen):
 
     @property
     def headline(self) -> str:
-        """What moved, by how much and where; the change of the whole after that of the segment."""
+        """What moved, by how much and where, the change of the whole after that of the segment; or the data's fault."""
+        if self.data_headline is None:
+            return self._moved
+        return self.data_headline if self.verdict == "bad data" else f"{self._moved}; {self.data_headline}"
+
+    @property
+    def _moved(self) -> str:
         whole = "" if self.change is None else f"{self.change:+.0%}"
         if not self.causes or not self.causes[0].elements:
             where = " everywhere" if self.causes else ""

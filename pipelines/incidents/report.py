@@ -45,19 +45,18 @@ def render(incident: Incident) -> RenderableType:
 
 
 def table(incidents: Sequence[Incident]) -> RenderableType:
-    """Incidents as a list."""
-    rows = Table(box=None, padding=(0, 2), header_style="dim")
-    for name in ("severity", "incident", "verdict", "what", "where", "since", "state"):
-        rows.add_column(name, overflow="fold")
+    """Incidents as a list: only what happened may take several lines; ids begin with the time of the start."""
+    rows = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("", "incident", "verdict", "state"):
+        rows.add_column(name, no_wrap=True)
+    rows.add_column("what")
     for each in incidents:
         rows.add_row(
             Text(each.severity.level, style=_COLOURS[each.severity.level]),
             each.incident_id,
             each.verdict,
+            "open" if each.open else "over",
             escape(each.headline),
-            escape(each.where),
-            f"{each.since:%m-%d %H:%M}",
-            f"{each.state}{', open' if each.open else ''}",
         )
     return rows
 

@@ -29,12 +29,16 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Quality:
-    """What is wrong with the data of some windows: the affected windows, events, and each finding in words."""
+    """What is wrong with the data of some windows: the affected windows, events, and each finding in words.
+
+    `headline` says the first finding in a few words, None where there is none.
+    """
 
     windows: frozenset[pd.Timestamp]
     affected: int
     findings: tuple[str, ...]
     p_value: float
+    headline: str | None = None
 
     @property
     def bad(self) -> bool:
@@ -58,12 +62,14 @@ def inspect(facts: pd.DataFrame, windows: Sequence[pd.Timestamp], results: pd.Da
     arrived = sum(totals.get(name, 0) for name in ("silver", "held", "quarantine", "duplicates"))
     arrived_before = sum(usual.get(name, 0) for name in ("silver", "held", "quarantine", "duplicates"))
     findings: list[str] = []
+    headlines: list[str] = []
     affected, p_value = 0, 1.0
     hit: set[pd.Timestamp] = set()
     held = totals.get("held", 0)
     if held:
         checks = "; ".join(f"{row.check} ({row.observed})" for row in results.itertuples()) or "see the held batch"
         findings.append(f"{held:,} of {arrived:,} events are held by the quality gate: {checks}")
+        headlines.append(_held_headline(held / arrived, results))
         affected += held
         p_value = 0.0
         hit |= set(inside.loc[inside["class"] == "held", "window_start"])
@@ -80,10 +86,11 @@ def inspect(facts: pd.DataFrame, windows: Sequence[pd.Timestamp], results: pd.Da
                 f"{n:,} of {arrived:,} events ({n / arrived:.1%}, usually {usual_share:.2%}) {words}"
                 + (f": {named}" if named else "")
             )
+            headlines.append(f"{n / arrived:.0%} of the events {words}")
             affected += n
             p_value = min(p_value, p)
             hit |= set(inside.loc[inside["class"] == name, "window_start"])
-    return Quality(frozenset(hit), affected, tuple(findings), p_value)
+    return Quality(frozenset(hit), affected, tuple(findings), p_value, headlines[0] if headlines else None)
 
 
 def judge(quality: Quality, alert_windows: Sequence[pd.Timestamp], missing: float) -> VerdictName:
@@ -105,6 +112,13 @@ def judge(quality: Quality, alert_windows: Sequence[pd.Timestamp], missing: floa
     if missing > 0 and missing > 3 * quality.affected:
         return "both"
     return "bad data"
+
+
+def _held_headline(share: float, results: pd.DataFrame) -> str:
+    checks = list(dict.fromkeys(results["check"])) if len(results) else []
+    more = f" and {len(checks) - 1} more" if len(checks) > 1 else ""
+    failed = f", failed check: {checks[0]}{more}" if checks else ""
+    return f"{share:.0%} of the events held by the quality gate{failed}"
 
 
 def _totals(facts: pd.DataFrame) -> dict[str, int]:

@@ -1,0 +1,109 @@
+"""What a person reads first: what moved and where, or what is wrong with the data; each thing once."""
+
+import io
+from datetime import datetime, timedelta
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from pipelines import contract as contracts
+from pipelines.contract import Contract
+from pipelines.explain import Explanation
+from pipelines.incidents import Incident, report
+from pipelines.incidents.assemble import assemble
+
+START = pd.Timestamp("2026-11-23 10:00")
+STEP = pd.Timedelta(minutes=5)
+WINDOWS = [START + i * STEP for i in range(12)]
+SILENT = ("traffic", "conversion_rate", "error_rate", "revenue", "traffic{device=ios}")
+
+
+@pytest.fixture(scope="module")
+def shop() -> Contract:
+    return contracts.load("shop")
+
+
+def alert(series: str, **values: object) -> dict[str, object]:
+    """A row of the alert frame: the series over the last six windows."""
+    row = {
+        "metric": series.split("{")[0], "series": series, "direction": "down", "start": WINDOWS[6],
+        "end": WINDOWS[-1] + STEP, "open": True, "p_value": 1e-9, "tests": ("long",), "effect": -0.5,
+        "words": f"{series}: 50, expected 100",
+    }  # fmt: skip
+    return {**row, **values}
+
+
+def evidence(series: str, value: float, **values: object) -> list[dict[str, object]]:
+    """A metric that is `value` in the last six windows where 100 was expected."""
+    return [
+        {
+            "metric": series, "series": series, "window_start": window, "test": "point", "direction": "down",
+            "value": value, "expected": 100.0, "p_value": 1e-9, "fired": True, **values,
+        }
+        for window in WINDOWS[6:]
+    ]  # fmt: skip
+
+
+def facts(**now: int) -> pd.DataFrame:
+    rows = [(window, name, "", n) for window in WINDOWS[6:] for name, n in now.items()]
+    return pd.DataFrame(rows, columns=["window_start", "class", "reason", "n"])
+
+
+def incident(shop: Contract, alerts: list[dict[str, object]], rows: list[dict[str, object]], **now: int) -> Incident:
+    """The one incident of these alerts; held events have failed one check."""
+    results = pd.DataFrame(
+        [(WINDOWS[6], "amounts are in minor units", "median 45", "above 900", "payments")] if "held" in now else [],
+        columns=["window_start", "check", "observed", "expected", "owner"],
+    )
+
+    def nowhere(_metric: object, _start: datetime, _end: datetime) -> Explanation:
+        return Explanation((), (), everywhere=False, rate_mix=None)
+
+    (found,) = assemble(
+        shop,
+        pd.DataFrame(alerts),
+        pd.DataFrame(rows),
+        facts(**now),
+        results,
+        nowhere,
+        windows=[each.to_pydatetime() for each in WINDOWS],
+        confirmed_until=(WINDOWS[-1] - timedelta(minutes=10)).to_pydatetime(),
+        detector_version="1",
+    )
+    return found
+
+
+def shown(found: Incident, width: int = 80) -> str:
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(report.table([found]))
+    return console.export_text()
+
+
+def test_held_data_is_the_headline_and_not_the_metrics_that_fell_with_it(shop: Contract) -> None:
+    found = incident(shop, [alert("traffic")], evidence("traffic", 4.0), silver=4, held=96)
+    assert found.headline == "96% of the events held by the quality gate, failed check: amounts are in minor units"
+
+
+def test_series_that_fell_silent_are_counted_once(shop: Contract) -> None:
+    silence = [alert(name, tests=("missing", "point"), words=f"{name}: no events") for name in SILENT]
+    found = incident(shop, [*silence, alert("queue_depth", direction="up")], evidence("traffic", 0.0), silver=100)
+    assert found.why == (
+        "traffic: no events",
+        "queue_depth: 50, expected 100",
+        "no events in 4 other series that had some at such times",
+    )
+    assert found.also_moved == ("queue_depth up", "4 other series silent")
+
+
+def test_the_change_is_of_the_windows_themselves_and_not_of_trailing_means(shop: Contract) -> None:
+    trailing = evidence("traffic", 80.0, test="drift")
+    found = incident(shop, [alert("traffic")], [*trailing, *evidence("traffic", 50.0)], silver=100)
+    assert found.change == pytest.approx(-0.5)
+
+
+def test_the_list_fits_eighty_columns_and_breaks_no_word(shop: Contract) -> None:
+    text = shown(incident(shop, [alert("traffic")], evidence("traffic", 50.0), silver=100))
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
+    for whole in ("SEV", "20261123-1030-", "changed behaviour", "open", "Traffic"):
+        assert any(whole in line for line in text.splitlines())
