@@ -61,13 +61,15 @@ def alerts(evidence: pd.DataFrame, contract: Contract) -> pd.DataFrame:
             inside = own[(at >= begin) & (at < stop)]
             fires = inside[inside["fired"]]
             peak = fires.loc[fires["p_value"].idxmin()]
+            # The earliest of many estimates would be too early.
+            early = fires.sort_values(["window_start", "p_value"]).iloc[0]
             strong = np.flatnonzero((fired | notable)[begin:stop]) + begin
             rows.append(
                 {
                     "metric": peak["metric"],
                     "series": series,
                     "direction": direction,
-                    "start": fires["since"].min(),
+                    "start": min(early["since"], peak["since"]),
                     "end": first + step * (int(strong.max()) + 1),
                     "open": bool(stop == length and is_open[-1]),
                     "p_value": float(peak["p_value"]),

@@ -1,4 +1,4 @@
-"""The whole path once, on simulated traffic: services, a week of history, an incident, the report, the ledger.
+"""The whole path once, on simulated traffic: services, five days of history, an incident, the report, the ledger.
 
 It always starts from an empty product: what an earlier run left in Kafka and in the lake is removed first, and said so.
 """
@@ -30,7 +30,8 @@ from pipelines.simulate.run import Progress, produce, world_of
 from pipelines.simulate.world import World
 
 PRODUCT = "shop"
-HISTORY = timedelta(days=7)
+# Dense enough that a segment speaks at night, too; a sixth and seventh day would thin it out.
+HISTORY = timedelta(days=5)
 EVENTS = 600_000
 # The last stretch arrives after the baseline was learnt; every scenario's incident lies in it.
 RECENT = timedelta(hours=2)

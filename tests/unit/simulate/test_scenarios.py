@@ -16,7 +16,7 @@ from pipelines.simulate.world import World
 from .conftest import END, SHOP
 
 MINUTES = timedelta(minutes=1)
-START = END - 40 * MINUTES
+START = END - 60 * MINUTES
 RATE = 700_000
 
 
@@ -29,13 +29,13 @@ def inside(frame: pd.DataFrame, **segment: str) -> pd.Series:
 
 @pytest.fixture(scope="module")
 def both(make_world, frame):
-    """Events of the last 60 minutes with a scenario and without."""
+    """Events of the last 80 minutes with a scenario and without."""
     whole = make_world().faults.model_copy(update={"malformed": 0.0})
-    quiet = frame(make_world(events_per_day=RATE, faults=whole), END - 60 * MINUTES, END)
+    quiet = frame(make_world(events_per_day=RATE, faults=whole), END - 80 * MINUTES, END)
 
     def draw(name: str, **options) -> tuple[pd.DataFrame, pd.DataFrame]:
         world = make_world(name, events_per_day=RATE, faults=whole, **options)
-        return frame(world, END - 60 * MINUTES, END), quiet
+        return frame(world, END - 80 * MINUTES, END), quiet
 
     return draw
 
@@ -125,7 +125,7 @@ def test_bad_release_reaches_part_of_the_members_and_reports_euros(both):
 def test_label_says_when_where_and_what(make_world, name):
     (label,) = make_world(name, seed=11).labels()
     record = orjson.loads(label.to_json())
-    assert record["start"] == "2026-11-18T14:20:00.000Z"
+    assert record["start"] == "2026-11-18T14:00:00.000Z"
     assert record["end"] == "2026-11-18T15:00:00.000Z"
     assert record["scenario"] == name
     assert record["seed"] == 11
