@@ -60,12 +60,13 @@ class Live:
         self._pace = pace or Pace()
         self._streams: dict[str, StreamingQuery] = {}
         self._failures: dict[str, BaseException] = {}
+        self._leases: list[Lease] = []
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             for name in sorted(self._queries):
-                stack.enter_context(Lease(self._settings, f"{self._contract.product}-{name}"))
+                self._leases.append(stack.enter_context(Lease(self._settings, f"{self._contract.product}-{name}")))
             self._stack = stack.pop_all()
         return self
 
@@ -97,7 +98,10 @@ class Live:
                 log_event("started", query=name, product=self._contract.product, id=str(self._streams[name].id))
 
     def check(self) -> bool:
-        """Whether a stream still runs; raises what killed one."""
+        """Whether a stream still runs; raises what killed one, and StateError when a lease was lost."""
+        for lease in self._leases:
+            # A stream without new records would not notice that its lake was made anew, or that another one runs.
+            lease.check()
         for name, query in self._streams.items():
             if query.exception() is not None:
                 cause = self._failures.get(name)

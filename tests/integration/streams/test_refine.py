@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import datasketches
@@ -74,6 +75,15 @@ def test_a_second_driver_of_the_same_query_is_refused_and_named(shop: Product, s
         pass
     with Live(spark, shop.settings, shop.contract, ("bronze", "refine")):
         pass  # The refused one has given back what it had taken.
+
+
+def test_a_driver_without_new_records_notices_that_its_lake_was_made_anew(shop: Product, spark: SparkSession) -> None:
+    """No batch starts that would ask for the epoch; what a new bucket lacks is the lease."""
+    with Live(spark, shop.settings, shop.contract, ("refine",)) as running:
+        aws.delete_prefix(shop.settings, shop.settings.lake_bucket, f"_leases/{shop.contract.product}-refine")
+        deadline = time.monotonic() + 90
+        with pytest.raises(StateError, match=r"-refine was not renewed .* its lease is gone"):
+            running.run_forever(stopping=lambda: time.monotonic() > deadline)
 
 
 def test_a_lost_table_is_refused_and_not_begun_anew(new_product: Callable[[], Product], spark: SparkSession) -> None:
