@@ -1,6 +1,6 @@
 """Gold of a simulated world, summed in this process from the world's own columns: no Kafka, no Spark, no lake.
 
-Equal to what refine and `partial_sums` make of the same events (`tests/spark/gold/test_simulated_gold.py`), for metrics
+Equal to what refine and `partial_sums` make of the same events (`tests/spark/gold/test_series.py`), for metrics
 whose expressions pandas can read. Distinct counts come from the same kind of sketch.
 """
 

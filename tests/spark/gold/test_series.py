@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,12 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from benchmarks.simulated_gold import Gold
 from pipelines import contract as contracts
 from pipelines.contract import Contract
 from pipelines.gold import leaves, series
 from pipelines.gold.partial_sums import partial_sums
+from pipelines.incidents.find import Asked
 
 START = datetime(2026, 11, 2, 12, 0)
 STEP = timedelta(minutes=5)
@@ -195,3 +197,33 @@ def test_slow_events_of_a_leaf_are_those_above_the_usual_value(
     recent = events["event_time"] >= START + 4 * STEP
     assert found["numerator"].sum() == (events["latency_ms"] >= 1.04**140)[recent].sum()
     assert found["denominator"].sum() == events["latency_ms"].notna()[recent].sum()
+
+
+@pytest.fixture(scope="module")
+def summed(contract: Contract, events: pd.DataFrame) -> Gold:
+    """Gold of the same events as the benchmarks sum it, without Spark."""
+    at = events["event_time"].dt.floor("5min").astype("datetime64[s]").astype(np.int64)
+    return Gold.of(events.assign(at=at), contract)
+
+
+def test_the_benchmarks_gold_has_the_same_series(frame: pd.DataFrame, summed: Gold) -> None:
+    first = START.replace(tzinfo=UTC)
+    found = summed.series(first, first + WINDOWS * STEP, {})
+    keys = ["series", "window_start"]
+    ours, theirs = (each.sort_values(keys, ignore_index=True).drop(columns="dims") for each in (found, frame))
+    pd.testing.assert_frame_equal(ours, theirs, check_dtype=False)
+
+
+@pytest.mark.parametrize("name", ["traffic", "conversion_rate", "revenue", "latency_p95"])
+def test_the_benchmarks_gold_has_the_same_leaves(
+    spark: SparkSession, contract: Contract, gold_uri: str, summed: Gold, name: str
+) -> None:
+    metric = next(each for each in contract.metrics if each.name == name)
+    windows, history = (START + 4 * STEP,), (START, START + 4 * STEP)
+    theirs = leaves.read(spark, gold_uri, contract, metric, windows, history, expected_total=600.0, usual=200.0)
+    utc = [each.replace(tzinfo=UTC) for each in (*windows, *history)]
+    ours = summed.leaves(Asked(metric, (utc[0],), (utc[1], utc[2]), 600.0, 200.0))
+    keys = list(contract.dimensions)
+    pd.testing.assert_frame_equal(
+        *(each.sort_values(keys, ignore_index=True) for each in (ours, theirs)), check_dtype=False
+    )
