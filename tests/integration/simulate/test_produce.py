@@ -49,10 +49,10 @@ def consumed(settings: Settings, topic: str) -> list[Any]:
 
 
 def world(contract: Contract, end: datetime) -> World:
-    # Enough broken events that each kind is in the quietest hours of the night too.
+    # Enough events, and broken ones of each kind, in the quietest hours of the night too.
     faults = {"malformed": 0.03}
     start = end - 24 * HOUR
-    return run.world_of(contract, 3, "conversion-drop", start=start, end=end, events=300_000, faults=faults)
+    return run.world_of(contract, 3, "conversion-drop", start=start, end=end, events=500_000, faults=faults)
 
 
 def test_every_event_arrives_once_with_its_key_and_keys_stay_on_their_partition(services, shop):
