@@ -84,6 +84,10 @@ def start(
                 raise StateError("bronze: the checkpoint vanished", hint="pulseiq status")
             tables.claim(query_id)
             claimed.append(query_id)
+            if tables.has("bronze", query_id, batch_id):
+                # A driver died between table and checkpoint. Delta would skip the append, and nothing would be counted.
+                log_event("batch", query=QUERY, product=contract.product, batch_id=batch_id, already_appended=True)
+                return
         rows = Observation()
         observed = batch.observe(rows, F.count(F.lit(1)).alias("rows_in"))
         tables.append("bronze", observed, claimed[0], batch_id)

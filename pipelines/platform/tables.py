@@ -91,6 +91,12 @@ class Tables:
         writer = rows.write.format("delta").mode("append").option("txnAppId", f"{app_id}/{name}")
         writer.option("txnVersion", version).save(self.uri(name))
 
+    def has(self, name: str, app_id: str, version: int) -> bool:
+        """Whether an append with this application id and version, or a later one, is in the table."""
+        found = self._lake.table(self.specs[name].product, name)
+        last = None if found is None else found.transaction_version(f"{app_id}/{name}")
+        return last is not None and last >= version
+
     def append_local(self, name: str, rows: Sequence[Mapping[str, Any]], app_id: str, version: int) -> None:
         """Append a few rows that the driver holds, once; datetimes without a zone are local time, as Spark's are."""
         spec = self.specs[name]
