@@ -1,4 +1,4 @@
-"""Figures beside the goals they are measured against: a table for people, JSON for the repository, an exit code for make.
+"""Figures beside their goals: a table for people, JSON for the repository, an exit code for make.
 
 Every scorecard ends in `publish`; benchmarks/results/NAME.json is written by nothing else.
 """
@@ -6,6 +6,7 @@ Every scorecard ends in `publish`; benchmarks/results/NAME.json is written by no
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -62,9 +63,14 @@ def publish(
     result = {
         "name": name,
         "command": command,
-        "goals": [{**asdict(each), "met": each.met} for each in goals],
+        "goals": [{**asdict(each), "figure": _number(each.figure), "met": each.met} for each in goals],
         **({"details": details} if details else {}),
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(result, indent=2, sort_keys=False, allow_nan=False) + "\n")
     return 0 if all(each.met for each in goals) else 1
+
+
+def _number(figure: float) -> float | None:
+    """The figure as JSON has it, which knows no NaN."""
+    return figure if math.isfinite(figure) else None
