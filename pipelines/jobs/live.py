@@ -108,8 +108,8 @@ class Live:
                 if isinstance(cause, PulseIQError):
                     raise cause
                 raise StateError(
-                    f"{name} ended: {str(query.exception()).splitlines()[0][:500]}",
-                    hint="read the log above, then start it again: it goes on where it stopped",
+                    f"{name} ended: {_reason(cause or query.exception())}",
+                    hint="pulseiq status; when all is healthy start it again: it goes on where it stopped",
                 ) from cause
         return any(query.isActive for query in self._streams.values())
 
@@ -163,6 +163,14 @@ class Live:
     def _idle(query: StreamingQuery) -> bool:
         status = query.status
         return not query.isActive or not status["isTriggerActive"] or not status["isDataAvailable"]
+
+
+def _reason(error: BaseException | None) -> str:
+    """What went wrong in one line: Python's own error by its type, Java's by what follows Py4J's opening line."""
+    lines = str(error).splitlines() or [""]
+    if lines[0].startswith("An error occurred while calling") and len(lines) > 1:
+        return lines[1].removeprefix(": ")[:500]
+    return f"{type(error).__name__}: {lines[0][:500]}"
 
 
 @contextmanager
