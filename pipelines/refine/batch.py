@@ -38,7 +38,7 @@ from quality.verdict import Verdict
 QUERY = "refine"
 
 # The gate sees at most this many rows of a batch, chosen by a hash of the event's id, the same ones on every run.
-GATE_ROWS = 200_000
+GATE_ROWS = 50_000
 
 # What the driver may hold of a batch's parts to append them itself.
 _SMALL_ROWS = 50_000
