@@ -1,0 +1,83 @@
+"""`pulseiq evaluate series`: text, JSON, exit codes, refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from pipelines.cli.main import build
+from pipelines.errors import UsageError
+
+
+@pytest.fixture
+def series(tmp_path: Path) -> Path:
+    """Three weeks of ten minutes whose last hour is far too high."""
+    at = np.arange(21 * 144)
+    value = 100 + 30 * np.sin(2 * np.pi * at / 144) + np.random.default_rng(3).normal(0, 2, len(at))
+    value[-6:] += 250
+    time = pd.date_range("2026-11-01", periods=len(at), freq="10min")
+    path = tmp_path / "latency.csv"
+    pd.DataFrame({"timestamp": time, "value": value.round(3)}).to_csv(path, index=False)
+    return path
+
+
+def evaluate(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(build(), ["evaluate", "series", *arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout
+
+
+def test_an_open_alert_is_told_in_words_and_by_the_exit_code(series: Path):
+    code, text = evaluate(str(series))
+    assert code == 10
+    assert "2026-11-21 23:00:00" in text
+    assert "your limit is 29 days." in text
+    assert text.rstrip().endswith("abnormal: an alert is open at the end")
+
+
+def test_a_file_that_ends_well_is_normal(series: Path, tmp_path: Path):
+    calm = tmp_path / "calm.csv"
+    calm.write_text("".join(series.read_text().splitlines(keepends=True)[:-6]))
+    code, text = evaluate(str(calm))
+    assert code == 0
+    assert text.rstrip().endswith("normal at the end")
+
+
+def test_json_has_every_number_of_an_alert(series: Path):
+    code, text = evaluate(str(series), "--limit-days", "30", "--output", "json")
+    answer = json.loads(text)
+    assert (code, answer["state"], answer["points"]) == (10, "abnormal", 3_024)
+    alert = answer["alerts"][-1]
+    assert alert["return_period_days"] >= 30
+    assert alert["evidence"] > 0
+    assert alert["reason"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such file"),
+        (b"", "the file is empty"),
+        (b"\n\n", "the file is empty"),
+        (b"a,b\n1,2\n", "no column timestamp and value; the columns are: a, b"),
+        (b"timestamp,value\n", "0 rows are too short"),
+        (b"timestamp,value\n1,2,3,4\n1,2\n3,4,5,6,7\n", "no CSV"),
+        (b"timestamp,value\n2026-11-01,\xff\xfe\n", "no CSV"),
+        (b"timestamp,value\n2026-11-01,1\n\n", "line 3: timestamp '' is no time"),
+        (b"timestamp,value\n2026-11-01,\n", "line 2: value '' is no finite number"),
+    ],
+)
+def test_what_is_no_series_is_refused_in_one_line(tmp_path: Path, content: bytes | None, message: str):
+    path = tmp_path / "series.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match=message) as refused:
+        evaluate(str(path))
+    assert str(path) in refused.value.what
+    assert refused.value.hint
