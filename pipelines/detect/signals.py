@@ -1,4 +1,4 @@
-"""What the rules of the record detector look at: nine signals of one series, each to be compared with its own past.
+"""What the rules of the record detector look at: eleven signals of one series, each to be compared with its own past.
 
 | rule | signal |
 |---|---|
@@ -6,7 +6,9 @@
 | level held | median of the last 12 |
 | drift | mean of the last 12 less that of the last 144 |
 | off season now | the value less the median of the same time on the last 14 days |
+| off season shortly | mean of the last 3 of that |
 | off season held | mean of the last 24 of that |
+| off season spread | highest less lowest of the last 96 of that |
 | volatility | mean of the last 48 absolute steps |
 | no similar day | distance of the last 24 from the same stretch of the most similar of the last 21 days |
 | burst | the last step |
@@ -76,7 +78,9 @@ RULES = (
     Rule("level held", lambda of: trailing.median(of.value, 12)),
     Rule("drift", _drift),
     Rule("off season now", lambda of: of.off_season),
+    Rule("off season shortly", lambda of: trailing.mean(of.off_season, 3)),
     Rule("off season held", lambda of: trailing.mean(of.off_season, 24)),
+    Rule("off season spread", lambda of: trailing.highest(of.off_season, 96) - trailing.lowest(of.off_season, 96)),
     Rule("volatility", lambda of: trailing.mean(np.abs(of.step), 48)),
     Rule("no similar day", _no_similar_day, least_days=7),
     Rule("burst", lambda of: of.step, window=_SHORT),

@@ -38,9 +38,9 @@ def test_a_spike_goes_off_at_once_and_says_why():
     assert row["return_period_days"] == pytest.approx(row["return_period"] / PER_DAY)
 
 
-def test_an_alert_speaks_for_ninety_points_unless_it_doubles():
+def test_an_alert_speaks_for_ninety_points_unless_it_triples():
     joined = np.zeros(400)
-    joined[[10, 50, 60, 101, 300]] = [5_000, 9_000, 10_001, 6_000, 4_300]
+    joined[[10, 50, 60, 101, 300]] = [5_000, 14_000, 15_001, 6_000, 4_300]
     assert record.alerts(joined, 4_200).tolist() == [10, 60, 300]
 
 
@@ -53,7 +53,7 @@ def test_a_level_held_is_evidence_through_the_whole_incident():
 
 def test_quiet_noise_keeps_to_the_limit():
     alerts = sum(record.score(frame(daily(40, seed)))["alert"][-30 * PER_DAY :].sum() for seed in range(4))
-    # 120 days at 29 days of limit, for nine rules that are not of one mind.
+    # 120 days at 29 days of limit, for eleven rules that are not of one mind.
     assert alerts <= 12
 
 
