@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipelines.detect.figures import duration, number
 from pipelines.detect.grid import Floats
 from pipelines.detect.returns import LONGEST
 from pipelines.detect.signals import RULES
 from pipelines.detect.trailing import Excursion
-from pipelines.detect.words import duration, number
 
 _DAY = 86_400.0
 # What a rule's signal is called, and what a range of it is made of.

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 
 from pipelines.detect import trailing
 from pipelines.detect.grid import Floats
@@ -65,6 +64,9 @@ def fit(pooled: Sequence[Floats], points: int) -> ReturnLaw:
             hint="give more history, or keep the laws that the detector has",
         )
     share, target = share[inside], np.log(observed[inside])
+
+    # Half a second to import, and needed only here.
+    from scipy import optimize
 
     def residual(law: Floats) -> Floats:
         return np.asarray(law[0] + np.exp(law[2]) * np.log1p(share / np.exp(law[1])) - target)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.contract import Metric
+from pipelines.detect.figures import duration, number
 from pipelines.detect.statistics import POOLED
 
 _LOOKS_AT = {"point": "alone", "drift": "as a slow drift", "missing": "no events"}
@@ -37,20 +38,3 @@ def how_rare(p_value: float, window_seconds: int) -> str:
     if days > 365_000:
         return "less than once in a thousand years"
     return f"about once in {duration(days * 86_400)}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the largest fitting unit."""
-    for size, name in ((365 * 86_400, "years"), (86_400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 1.95 * size or (size == 60 and seconds >= 60):
-            return f"{seconds / size:.0f} {name}"
-    return f"{seconds:.0f} seconds"
-
-
-def number(value: float) -> str:
-    """Three significant digits, whole numbers above a thousand."""
-    if not math.isfinite(value):
-        return "unknown"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
