@@ -4,7 +4,8 @@ Owns the model and its compilation to columns and rules. Knows nothing of stream
 """
 
 from pipelines.contract.load import load, load_all
-from pipelines.contract.model import Check, Condition, Contract, EventType, Field, Metric, Sensitivity, Version
+from pipelines.contract.model import Check, Condition, Contract, EventType, Field, Metric, Version
+from pipelines.contract.sensitivity import Sensitivity
 
 __all__ = [
     "Check",

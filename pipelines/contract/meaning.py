@@ -8,6 +8,7 @@ from typing import Any
 
 from pipelines.contract.expressions import Expression, Kind, check
 from pipelines.contract.model import RESERVED, Check, Contract, Metric, Source, Type
+from pipelines.contract.sensitivity import DATA, matches
 from pipelines.errors import ContractError
 
 _TIME_TYPES: Mapping[str, tuple[Type, ...]] = {
@@ -42,7 +43,27 @@ def checked(contract: Contract, file: Path, measured_file: Path) -> Contract:
             raise ContractError(f"{place}: two checks of that name", hint="rename one of them")
         seen.add(each.name)
         _check_check(each, contract, known, place)
+    _check_patterns(contract, f"{measured_file}: sensitivity")
     return contract.model_copy(update={"metrics": tuple(metrics)})
+
+
+def _check_patterns(contract: Contract, place: str) -> None:
+    """A pattern that names nothing would leave loud what was meant to be silent."""
+    names = [metric.name for metric in contract.metrics]
+    given = {"planned": contract.sensitivity.planned, "mute": contract.sensitivity.mute}
+    for where, which in ((f"{place}.{key}[{i}]", each) for key, some in given.items() for i, each in enumerate(some)):
+        for pattern in which.metrics:
+            if not any(matches(pattern, name) for name in (*names, DATA)):
+                raise ContractError(f"{where}.metrics: no metric '{pattern}'", hint=f"one of: {', '.join(names)}")
+        for pattern in which.series:
+            metric, _, inside = pattern.partition("{")
+            if not any(matches(metric, name) for name in (*names, DATA)):
+                raise ContractError(f"{where}.series: no metric '{metric}'", hint=f"one of: {', '.join(names)}")
+            for part in inside.split(","):
+                name = part.partition("=")[0]
+                if "=" in part and not any(matches(name, each) for each in contract.dimensions):
+                    known = ", ".join(contract.dimensions)
+                    raise ContractError(f"{where}.series: no dimension '{name}'", hint=f"one of: {known}")
 
 
 def _check_sources(contract: Contract, file: Path) -> None:

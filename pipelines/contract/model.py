@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, Self
+from datetime import timedelta
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic import Field as Limited
+from pydantic import model_validator
 
-from pipelines.contract.duration import parse_duration, parse_moment
+from pipelines.contract.form import Duration, Frozen, Moment, Name, Path, TopicName
+from pipelines.contract.sensitivity import Sensitivity
 
-Name = Annotated[str, Limited(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Path = Annotated[str, Limited(pattern=r"^\$(\.[A-Za-z_@][A-Za-z0-9_@-]*)+$")]
-TopicName = Annotated[str, Limited(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Moment = Annotated[datetime, BeforeValidator(parse_moment)]
 Kind = Literal["count", "ratio", "sum", "mean", "quantile", "distinct"]
 Type = Literal["string", "integer", "number", "boolean"]
 Statistic = Literal["median", "mean", "null_share", "in_range_share", "in_set_share", "min", "max", "unique_share"]
@@ -29,12 +25,6 @@ RESERVED = frozenset(
         *("is_position", "twin_key", "decided", "fact_time", "window_start", "window_seconds"),
     )
 )
-
-
-class Frozen(BaseModel):
-    """Base of every part of a contract: unknown keys are refused, values never change."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Source(Frozen):
@@ -220,14 +210,6 @@ class Check(Frozen):
         if self.statistic == "in_set_share" and not self.values:
             raise ValueError("in_set_share needs 'values'")
         return self
-
-
-class Sensitivity(Frozen):
-    """How readily PulseIQ speaks up, in the user's words."""
-
-    false_alerts_per_week: float = Limited(default=0.5, gt=0)
-    min_effect: float = Limited(default=0.1, ge=0)
-    min_count: int = Limited(default=20, ge=0)
 
 
 class Contract(Frozen):
