@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from pipelines.contract import Contract
+from pipelines.detect import exempt
 from pipelines.detect.grid import Mask
 
 ALERTS = (
-    "metric", "series", "direction", "start", "end", "open", "p_value", "tests", "effect", "words",
+    "metric", "series", "direction", "start", "end", "open", "p_value", "tests", "effect", "words", "opened", "planned",
 )  # fmt: skip
 # Windows without notable evidence that close an alert.
 QUIET_WINDOWS = 3
@@ -34,12 +35,14 @@ def alerts(evidence: pd.DataFrame, contract: Contract) -> pd.DataFrame:
 
     Args:
         evidence: from `evaluate`, a contiguous stretch of windows.
-        contract: gives the window's length.
+        contract: gives the window's length and the planned events.
 
     Returns:
         One row per alert: metric, series, direction, start (where the deviation began), end (of the last window with
         notable evidence, exclusive), open (not yet closed at the last window), p_value (smallest), tests (fired, as a
-        tuple), effect and words of the row with the smallest p-value. Sorted by start, then series.
+        tuple), effect and words of the row with the smallest p-value, opened (end of the first window in which a test
+        fired), planned (name of the event that explains all of its windows, empty where none does). Sorted by start,
+        then series.
     """
     columns = list(ALERTS)
     if not len(evidence):
@@ -49,9 +52,14 @@ def alerts(evidence: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     length = int((last - first) / step) + 1
     position = ((evidence["window_start"] - first) / step).round().astype(int)
     rows: list[dict[str, object]] = []
-    firing = evidence.loc[evidence["fired"], ["series", "direction"]].drop_duplicates()
-    for series, direction in firing.itertuples(index=False):
-        own = evidence[(evidence["series"] == series) & (evidence["direction"] == direction)]
+    evidence = evidence.assign(
+        planned=exempt.plans(contract.sensitivity, evidence, int(contract.window.total_seconds()))
+    )
+    firing = evidence.loc[evidence["fired"], ["series", "direction", "planned"]].drop_duplicates()
+    for series, direction, planned in firing.itertuples(index=False):
+        own = evidence[
+            (evidence["series"] == series) & (evidence["direction"] == direction) & (evidence["planned"] == planned)
+        ]
         at = position[own.index].to_numpy()
         fired, notable = np.zeros(length, dtype=bool), np.zeros(length, dtype=bool)
         fired[at[own["fired"].to_numpy()]] = True
@@ -76,6 +84,8 @@ def alerts(evidence: pd.DataFrame, contract: Contract) -> pd.DataFrame:
                     "tests": tuple(sorted(fires["test"].unique())),
                     "effect": float(peak["effect"]),
                     "words": peak["words"],
+                    "opened": early["window_start"] + step,
+                    "planned": planned,
                 }
             )
     return pd.DataFrame(rows, columns=columns).sort_values(["start", "series"], ignore_index=True)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.contract import Contract
-from pipelines.detect import calibration, families, level, profile, statistics
+from pipelines.detect import calibration, exempt, families, level, profile, statistics
 from pipelines.detect.calibration import Tail
 from pipelines.detect.families import Family
 from pipelines.detect.grid import Floats, Grid, Mask, to_grid, window_range
@@ -29,7 +29,10 @@ _LEAST_VOLUME_DISPERSION = 0.02
 
 @dataclass(frozen=True)
 class _Observed:
-    """A metric's history: y, w, eta fitted without the window's own day, and levels predicted one window ahead."""
+    """A metric's history: y, w, eta fitted without the window's own day, and levels predicted one window ahead.
+
+    `absent` windows say nothing of how normal ones err.
+    """
 
     family: Family
     y: Floats
@@ -37,6 +40,7 @@ class _Observed:
     eta: Floats
     predicted: Floats
     warm: Mask
+    absent: Mask
 
 
 def fit(series: pd.DataFrame, contract: Contract, until: datetime) -> pd.DataFrame:
@@ -44,7 +48,7 @@ def fit(series: pd.DataFrame, contract: Contract, until: datetime) -> pd.DataFra
 
     Args:
         series: series frame of the history; rows at or after `until` are not looked at.
-        contract: names the metrics, the window and the sensitivity.
+        contract: names the metrics, the window and the planned events, from whose windows nothing is learnt.
         until: end of the history (UTC); the first window that may be tested starts here or later.
 
     Returns:
@@ -60,13 +64,25 @@ def fit(series: pd.DataFrame, contract: Contract, until: datetime) -> pd.DataFra
     if len(windows) < FEWEST_WINDOWS:
         return empty
     grids = [grid for metric in contract.metrics if (grid := to_grid(rows, metric, windows)).names]
-    parts = [to_rows(learn(grid, end, seconds)) for grid in grids]
+    parts = [
+        to_rows(
+            learn(
+                grid,
+                end,
+                seconds,
+                exempt.planned(contract.sensitivity, grid.metric.name, grid.names, windows, seconds),
+            )
+        )
+        for grid in grids
+    ]
     return pd.concat(parts, ignore_index=True) if parts else empty
 
 
-def learn(grid: Grid, until: np.datetime64, seconds: int) -> Learnt:
-    """Everything about one metric, from its history."""
+def learn(grid: Grid, until: np.datetime64, seconds: int, absent: Mask | None = None) -> Learnt:
+    """Everything about one metric, from its history; nothing from windows of `absent`, (series, windows)."""
     calendar = Calendar.of(grid.windows, seconds)
+    absent = np.zeros(grid.n.shape, dtype=bool) if absent is None else absent
+    grid = exempt.filled(grid, absent, calendar)
     week = calendar.of_week()
     family = families.family_of(grid.metric)
     events = grid.denominator if grid.metric.kind == "ratio" else grid.n
@@ -80,11 +96,11 @@ def learn(grid: Grid, until: np.datetime64, seconds: int) -> Learnt:
         counts = _without_own_day("count", events, np.ones_like(events), calendar, grid.whole, volume_table)
         y, w = families.observed(grid, np.exp(counts), logarithmic)
     keep = level.memory(seconds)
-    plain = families.dispersion(family, y, families.mean(family, outside, w), w)
+    plain = _dispersion(family, y, families.mean(family, outside, w), w, ~absent)
     drift = level.choose_drift(family, y, w, outside, plain, keep)
     followed = level.follow(family, y, w, outside, plain, drift, keep)
     warm = np.arange(len(grid.windows)) >= min(len(grid.windows) // 4, int(86_400 / seconds))
-    history = _Observed(family, y, w, outside, followed.predicted, warm)
+    history = _Observed(family, y, w, outside, followed.predicted, warm, absent)
     dispersion, tail = _errors(history, statistics.hurting(grid.metric))
     shown, shown_dispersion = _shown(grid, calendar)
     spread = families.dispersion("count", events, volume[:, week], np.ones_like(events))
@@ -117,14 +133,21 @@ def _errors(history: _Observed, directions: tuple[str, ...]) -> tuple[dict[str, 
     dispersion: dict[str, Floats] = {}
     tail: dict[tuple[str, str], Tail] = {}
     warm = history.warm
-    usable = (np.broadcast_to(warm, history.y.shape) & (history.w > 0))[:, warm]
+    known = ~history.absent[:, warm]
+    usable = (history.w[:, warm] > 0) & known
     data = (history.y, history.w, history.eta, history.predicted)
     for test in statistics.CALIBRATED:
         sums = statistics.sums_of(test, history.family, *data)
-        dispersion[test] = families.dispersion(history.family, sums.y[:, warm], sums.m[:, warm], sums.w[:, warm])
+        y, m, w = (each[:, warm] for each in (sums.y, sums.m, sums.w))
+        dispersion[test] = _dispersion(history.family, y, m, w, known)
         for direction, value in statistics.values(test, history.family, sums, dispersion[test], directions).items():
             tail[test, direction] = calibration.fit(value[:, warm], usable)
     return dispersion, tail
+
+
+def _dispersion(family: Family, y: Floats, m: Floats, w: Floats, known: Mask) -> Floats:
+    """As `families.dispersion`, of the windows that are known."""
+    return families.dispersion(family, y * known, m * known, w * known)
 
 
 def _table(family: Family, y: Floats, w: Floats, calendar: Calendar, whole: int | None) -> Floats:

@@ -8,13 +8,13 @@ unless that window is extreme.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from pipelines.contract import Contract, Sensitivity
-from pipelines.detect import evidence, families, learnt, level, statistics
+from pipelines.detect import evidence, exempt, families, learnt, level, statistics
 from pipelines.detect.alerts import active
 from pipelines.detect.grid import Floats, Grid, Mask, to_grid, window_range
 from pipelines.detect.judged import Judged
@@ -63,40 +63,65 @@ def evaluate(series: pd.DataFrame, baseline: pd.DataFrame, contract: Contract) -
         known = learnt.from_rows(baseline, metric)
         if known is not None:
             grid = to_grid(series, metric, windows, known.names)
-            parts.append(evidence.rows(judge(grid, known, contract.sensitivity, len(contract.metrics))))
+            parts.append(
+                evidence.rows(judge(grid, known, contract.sensitivity, heard_metrics(baseline, contract, last)))
+            )
     found = [part for part in parts if len(part)]
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(evidence.COLUMNS))
 
 
-def limits(known: Learnt, sensitivity: Sensitivity, metrics: int) -> Floats:
+def heard_metrics(baseline: pd.DataFrame, contract: Contract, last: pd.Timestamp) -> int:
+    """How many metrics share the allowance: all but those whose every series is muted in the last window."""
+    at = np.array([last.to_datetime64()], dtype="datetime64[s]")
+    silent = 0
+    for metric in contract.metrics if contract.sensitivity.mute else ():
+        names = baseline.loc[baseline["metric"] == metric.name, "series"].tolist() or [metric.name]
+        silent += int(exempt.muted(contract.sensitivity, metric.name, names, at).all())
+    return max(len(contract.metrics) - silent, 1)
+
+
+def limits(known: Learnt, sensitivity: Sensitivity, metrics: int, muted: Mask | None = None) -> Floats:
     """p-value that each series must reach in one window, its tests counted, (series,).
 
-    The allowance per week, spread evenly over windows and metrics, and over series by `learnt.weights`.
+    The allowance per week, spread evenly over windows and metrics, and over series by `learnt.weights`. Series that
+    are `muted` (series,) take no part of it; they are shown beside what they would have to reach.
     """
     per_window = sensitivity.false_alerts_per_week * known.window_seconds / (7 * 86_400)
-    return np.asarray(per_window / metrics * learnt.weights(known.dims))
+    weights = learnt.weights(known.dims)
+    if muted is not None and muted.any() and not muted.all():
+        heard = np.flatnonzero(~muted)
+        weights[heard] = learnt.weights(tuple(known.dims[i] for i in heard))
+    return np.asarray(per_window / metrics * weights)
 
 
-def judge(grid: Grid, known: Learnt, sensitivity: Sensitivity, metrics: int) -> Judged:
-    """All tests of one metric's windows; the level is frozen wherever an alert is open."""
+def judge(grid: Grid, known: Learnt, sensitivity: Sensitivity, metrics: int, limit: Floats | None = None) -> Judged:
+    """All tests of one metric's windows; the level is frozen wherever an alert is open or an event was planned.
+
+    `limit` (series,) is given where these are not all of the metric's series.
+    """
     week = Calendar.of(grid.windows, known.window_seconds).of_week()
     eta, volume = known.table[:, week], known.volume[:, week]
     y, w = families.observed(grid, volume, known.logarithmic)
-    limit = limits(known, sensitivity, metrics)
+    planned = exempt.planned(sensitivity, grid.metric.name, grid.names, grid.windows, known.window_seconds)
+    muted = exempt.muted(sensitivity, grid.metric.name, grid.names, grid.windows)
+    if limit is None:
+        limit = limits(known, sensitivity, metrics, muted[:, -1] if muted.size else None)
     keep = level.memory(known.window_seconds)
     plain = known.dispersion["point"]
-    frozen = np.zeros(y.shape, dtype=bool)
+    frozen = planned
     judged = None
     # What is frozen at one window changes only later ones, so that few passes settle it.
     for _ in range(_MOST_PASSES):
         followed = level.follow(known.family, y, w, eta, plain, known.drift, keep, known.state, known.variance, frozen)
-        judged = _judge(grid, known, limit, sensitivity, _Data(y, w, eta, volume, followed.predicted))
-        alarmed = open_alerts(judged)
+        judged = _judge_apart(
+            grid, known, limit, sensitivity, _Data(y, w, eta, volume, followed.predicted, planned, muted)
+        )
+        alarmed = open_alerts(judged) | planned
         if (alarmed == frozen).all():
             break
         frozen = alarmed
     assert judged is not None
-    return judged
+    return judged.silenced()
 
 
 def open_alerts(judged: Judged) -> Mask:
@@ -119,6 +144,23 @@ class _Data:
     eta: Floats
     volume: Floats
     predicted: Floats
+    planned: Mask
+    muted: Mask
+
+
+def _judge_apart(grid: Grid, known: Learnt, limit: Floats, sensitivity: Sensitivity, data: _Data) -> Judged:
+    """Planned windows with all that happened; the others as though the planned ones had been as usual."""
+    judged = _judge(grid, known, limit, sensitivity, data)
+    if not data.planned.any():
+        return judged
+    usual = np.where(data.planned, families.mean(known.family, data.eta + data.predicted, data.w), data.y)
+    n, denominator = (np.where(data.planned, data.volume, part) for part in (grid.n, grid.denominator))
+    value = grid.value
+    if known.shown is not None:
+        week = Calendar.of(grid.windows, known.window_seconds).of_week()
+        value = np.where(data.planned, known.shown[:, week], value)
+    calm = replace(grid, n=n, denominator=denominator, value=value)
+    return judged.apart(_judge(calm, known, limit, sensitivity, replace(data, y=usual)))
 
 
 def _judge(grid: Grid, known: Learnt, limit: Floats, sensitivity: Sensitivity, data: _Data) -> Judged:
@@ -142,7 +184,7 @@ def _judge(grid: Grid, known: Learnt, limit: Floats, sensitivity: Sensitivity, d
     statistic["missing", "down"], p["missing", "down"] = nats, np.exp(-nats)
     sums["missing"] = Sums(np.zeros_like(awaited), awaited, awaited, np.ones_like(awaited))
     effect = {test: evidence.effect(grid, known, part, test) for test, part in sums.items()}
-    fired = {}
+    fired, met = {}, {}
     for test, direction in p:
         sign = 1.0 if direction == "up" else -1.0
         part = sums[test]
@@ -150,9 +192,11 @@ def _judge(grid: Grid, known: Learnt, limit: Floats, sensitivity: Sensitivity, d
         large = np.nan_to_num(effect[test]) * sign >= sensitivity.min_effect
         seen = part.m if known.family == "count" or test == "missing" else part.w
         many = np.maximum(seen, part.y if known.family == "count" else 0.0) >= sensitivity.min_count
-        fired[test, direction] = strong & large & many & _lasts(test, sign, point, p[test, direction], limit)
+        lasts = _lasts(test, sign, point, p[test, direction], limit)
+        met[test, direction] = {"rare": strong, "large": large, "many": many, "lasting": lasts}
+        fired[test, direction] = strong & large & many & lasts
     since = {(test, direction): _since(test, direction, point, nats) for test, direction in p}
-    return Judged(grid, known, limit, sums, statistic, p, fired, since, effect)
+    return Judged(grid, known, limit, sums, statistic, p, fired, since, effect, met, data.planned, data.muted)
 
 
 def _lasts(test: str, sign: float, point: Floats, p: Floats, limit: Floats) -> Mask:

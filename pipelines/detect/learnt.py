@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,25 @@ class Learnt:
     def history_days(self) -> float:
         """Length of the history in days."""
         return self.windows * self.window_seconds / 86_400
+
+    def only(self, rows: list[int]) -> Learnt:
+        """Some of the series."""
+        return replace(
+            self,
+            names=tuple(self.names[i] for i in rows),
+            dims=tuple(self.dims[i] for i in rows),
+            usual=self.usual[rows],
+            table=self.table[rows],
+            volume=self.volume[rows],
+            shown=None if self.shown is None else self.shown[rows],
+            shown_dispersion=self.shown_dispersion[rows],
+            volume_dispersion=self.volume_dispersion[rows],
+            drift=self.drift[rows],
+            state=self.state[rows],
+            variance=self.variance[rows],
+            dispersion={test: each[rows] for test, each in self.dispersion.items()},
+            tail={key: each.of(rows) for key, each in self.tail.items()},
+        )
 
 
 def weights(dims: tuple[Mapping[str, str], ...]) -> Floats:
