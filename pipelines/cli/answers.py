@@ -44,7 +44,9 @@ def register(app: typer.Typer) -> None:
         lake, name, clock = _lake(product)
         tick = store.last_tick(lake, name)
         found = [each for each in store.incidents(lake, name) if each.open]
-        code, line = _state(name, tick, bool(found), datetime.now(UTC), clock)
+        counted = [each for each in found if each.counts]
+        code, line = _state(name, tick, bool(counted), datetime.now(UTC), clock)
+        line += _set_aside(found)
         if output is Output.json:
             states = {NORMAL: "normal", ABNORMAL: "abnormal", UNKNOWN: "unknown"}
             _print_json(
@@ -59,21 +61,27 @@ def register(app: typer.Typer) -> None:
             )
         else:
             console = _console()
-            console.print(line)
+            console.print(line, markup=False)
             console.print()
-            for each in found:
+            for each in counted:
                 console.print(report.render(each))
+            if aside := [each for each in found if not each.counts]:
+                console.print(report.table(aside))
         raise typer.Exit(code)
 
     group = typer.Typer(no_args_is_help=True, help="Incidents: what was found, why, and what next.")
 
     @group.command("list")
-    def list_(product: Product, output: Form = Output.text) -> None:
+    def list_(
+        product: Product,
+        every: Annotated[bool, typer.Option("--all", help="also those that were retracted")] = False,
+        output: Form = Output.text,
+    ) -> None:
         """Every incident, the most severe first.  Example: pulseiq incidents list shop"""
         from pipelines.incidents import report, store
 
         lake, name, _ = _lake(product)
-        found = store.incidents(lake, name)
+        found = store.incidents(lake, name, retracted=every)
         if output is Output.json:
             _print_json([each.model_dump(mode="json") for each in found])
         elif found:
@@ -126,6 +134,15 @@ def _state(product: str, tick: Any, open_incidents: bool, now: datetime, clock: 
     if not tick.caught_up:
         return UNKNOWN, f"{product}: unknown: no data since {until}; the streams have not read all that Kafka holds"
     return NORMAL, f"{product}: normal, {seen}"
+
+
+def _set_aside(found: list[Any]) -> str:
+    """What is open and does not make the product abnormal."""
+    planned = list(dict.fromkeys(each.planned for each in found if each.planned))
+    held_back = sum(each.held_back and not each.planned for each in found)
+    parts = [f"planned: {', '.join(planned)}"] if planned else []
+    parts += [f"{held_back} held back in quiet hours"] if held_back else []
+    return f" ({'; '.join(parts)})" if parts else ""
 
 
 def _ago(age: timedelta) -> str:

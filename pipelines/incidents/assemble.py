@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,10 +10,14 @@ import numpy as np
 import pandas as pd
 
 from pipelines.contract import Contract, Metric
+from pipelines.contract.sensitivity import DATA
+from pipelines.detect import exempt
+from pipelines.detect.alerts import QUIET_WINDOWS
 from pipelines.detect.grid import series_name
 from pipelines.explain import Cause, Explanation
-from pipelines.incidents import verdict
-from pipelines.incidents.record import CauseLine, Incident, State, incident_id
+from pipelines.incidents import lifecycle, verdict
+from pipelines.incidents.groups import groups, runs
+from pipelines.incidents.record import CauseLine, Incident, Level, incident_id
 from pipelines.incidents.severity import Inputs, severity
 
 Explain = Callable[[Metric, datetime, datetime], Explanation]
@@ -39,7 +43,7 @@ def assemble(
 
     Args:
         contract: names metrics and their weights; its order of metrics is from cause to effect.
-        alerts: metric, series, direction, start, end, open, p_value, tests, effect, words.
+        alerts: metric, series, direction, start, end, open, p_value, tests, effect, words, opened, planned.
         evidence: metric, series, window_start, test, direction, value, expected, p_value, fired; of the same windows.
         facts: window_start, class, reason, n; of these windows and of those before.
         results: failed quality checks: window_start (of the batch), check, observed, expected, owner.
@@ -48,22 +52,24 @@ def assemble(
         confirmed_until: windows that end by then no longer change.
         detector_version: goes into the record.
     """
-    build = _Build(contract, evidence, facts, results, explain, confirmed_until, detector_version)
     step = pd.Timedelta(contract.window)
+    now = pd.Timestamp(max(windows)) + step if windows else pd.Timestamp(confirmed_until)
+    build = _Build(contract, evidence, facts, results, explain, confirmed_until, detector_version, now)
     found: list[Incident] = []
     covered: set[pd.Timestamp] = set()
     bad_windows = build.bad_windows([pd.Timestamp(each) for each in windows])
-    for group in _groups(alerts, step * _GAP_WINDOWS):
+    for group in groups(alerts, step * _GAP_WINDOWS):
         start, end = pd.Timestamp(group["start"].min()), pd.Timestamp(group["end"].max())
-        # Findings on the data right before or after belong to the same story.
-        for window in bad_windows:
+        planned = bool(group["planned"].iloc[0])
+        # Findings on the data right before or after belong to the same story, unless that is one of a planned event.
+        for window in bad_windows if not planned else ():
             if start - step * _GAP_WINDOWS <= window <= end + step * _GAP_WINDOWS:
                 start, end = min(start, window), max(end, window + step)
         span = list(pd.date_range(start, end - step, freq=step))
-        covered |= set(span)
+        covered |= set(span) if not planned else set()
         found.append(build.from_alerts(group, span))
-    for run in _runs([window for window in bad_windows if window not in covered], step * _GAP_WINDOWS):
-        found.append(build.from_quality(run, step))
+    for run in runs([window for window in bad_windows if window not in covered], step * _GAP_WINDOWS):
+        found += build.from_quality(run, step)
     return sorted(found, key=lambda each: (each.since, each.incident_id))
 
 
@@ -79,7 +85,9 @@ class _Build:
         explain: Explain,
         confirmed_until: datetime,
         detector_version: str,
+        now: pd.Timestamp,
     ) -> None:
+        self._now = now
         self._contract, self._evidence, self._facts, self._results = contract, evidence, facts, results
         self._explain = explain
         self._confirmed_until = pd.Timestamp(confirmed_until)
@@ -117,7 +125,9 @@ class _Build:
                 duration=timedelta(seconds=(until - since).total_seconds()),
             )
         )
+        opened, is_open, planned = group["opened"].min(), bool(group["open"].any()), group["planned"].iloc[0] or None
         return Incident(
+            **self._course(level.level, opened, until, is_open, planned),
             incident_id=incident_id(self._contract.product, metric.name, since.to_pydatetime()),
             product=self._contract.product,
             verdict=name,
@@ -129,8 +139,6 @@ class _Build:
             change=change,
             since=since.to_pydatetime(),
             until=until.to_pydatetime(),
-            open=bool(group["open"].any()),
-            state=self._state(until),
             causes=tuple(causes),
             candidates=tuple(_line(each) for each in explanation.ranked[:5]),
             also_moved=_also_moved(lead, group),
@@ -143,8 +151,16 @@ class _Build:
             detector_version=self._version,
         )
 
-    def from_quality(self, run: list[pd.Timestamp], step: pd.Timedelta) -> Incident:
-        """The incident of windows in which only the data is wrong."""
+    def from_quality(self, run: list[pd.Timestamp], step: pd.Timedelta) -> list[Incident]:
+        """The incident of windows in which only the data is wrong, unless nobody wants to hear of that."""
+        times, told = np.array(run, dtype="datetime64[s]"), self._contract.sensitivity
+        if exempt.muted(told, DATA, [DATA], times).all():
+            return []
+        plans = exempt.plans(
+            told,
+            pd.DataFrame({"metric": DATA, "series": DATA, "window_start": run}),
+            int(self._contract.window.total_seconds()),
+        )
         quality = verdict.inspect(self._facts, run, self._failed(run))
         since, until = run[0], run[-1] + step
         arrived = int(self._facts[self._facts["window_start"].isin(run)]["n"].sum())
@@ -158,20 +174,21 @@ class _Build:
                 duration=timedelta(seconds=(until - since).total_seconds()),
             )
         )
-        return Incident(
-            incident_id=incident_id(self._contract.product, "data", since.to_pydatetime()),
+        held = bool((self._facts[self._facts["window_start"].isin(run)]["class"] == "held").any())
+        is_open = held or until + step * QUIET_WINDOWS > self._now
+        incident = Incident(
+            **self._course(level.level, run[0] + step, until, is_open, plans.iloc[0] if plans.all() else None),
+            incident_id=incident_id(self._contract.product, DATA, since.to_pydatetime()),
             product=self._contract.product,
             verdict="bad data",
             verdict_evidence=quality.findings,
             data_headline=quality.headline,
-            metric="data",
+            metric=DATA,
             title="Data quality",
             direction="down",
             change=None,
             since=since.to_pydatetime(),
             until=until.to_pydatetime(),
-            open=True,
-            state=self._state(until),
             causes=(),
             candidates=(),
             also_moved=(),
@@ -183,6 +200,7 @@ class _Build:
             next_steps=self._next("bad data", [], since, quality),
             detector_version=self._version,
         )
+        return [incident]
 
     def _lead(self, group: pd.DataFrame) -> tuple[Any, Explanation]:
         """The alert that leads, with its causes: the first metric of the contract that moved and can be localised."""
@@ -250,8 +268,23 @@ class _Build:
         names = ("silver", "held", "quarantine", "duplicates", "late")
         return tuple(f"{name} {int(totals.get(name, 0)):,}" for name in names)
 
-    def _state(self, until: pd.Timestamp) -> State:
-        return "confirmed" if until <= self._confirmed_until else "provisional"
+    def _course(
+        self, level: Level, opened: pd.Timestamp, until: pd.Timestamp, is_open: bool, planned: str | None
+    ) -> dict[str, Any]:
+        """The record's fields on its course through time."""
+        words, held_back = lifecycle.quiet(
+            self._contract.sensitivity, opened.to_pydatetime(), until.to_pydatetime(), level
+        )
+        over = None if is_open else (until + self._step * QUIET_WINDOWS).to_pydatetime()
+        confirmed = self._confirmed_until.to_pydatetime()
+        return {
+            "open": is_open,
+            "opened": opened.to_pydatetime(),
+            "state": lifecycle.state(opened=opened.to_pydatetime(), over=over, confirmed_until=confirmed),
+            "planned": planned,
+            "quiet": words,
+            "held_back": held_back,
+        }
 
     def _next(
         self, name: str, causes: Sequence[CauseLine], since: pd.Timestamp, quality: verdict.Quality
@@ -315,31 +348,3 @@ def _mix_words(explanation: Explanation) -> str | None:
     if split is None:
         return None
     return f"of the change of {split.total:+.4f}, {split.rate:+.4f} is rate and {split.mix:+.4f} is mix of segments"
-
-
-def _groups(alerts: pd.DataFrame, gap: pd.Timedelta) -> Iterator[pd.DataFrame]:
-    """Alerts whose stretches overlap, or nearly."""
-    if not len(alerts):
-        return
-    ordered = alerts.sort_values(["start", "end", "series"], ignore_index=True)
-    group: list[int] = [0]
-    starts, ends = list(pd.DatetimeIndex(ordered["start"])), list(pd.DatetimeIndex(ordered["end"]))
-    latest = ends[0]
-    for i in range(1, len(ordered)):
-        if starts[i] > latest + gap:
-            yield ordered.iloc[group]
-            group = []
-        group.append(i)
-        latest = max(latest, ends[i])
-    yield ordered.iloc[group]
-
-
-def _runs(windows: Sequence[pd.Timestamp], gap: pd.Timedelta) -> Iterator[list[pd.Timestamp]]:
-    run: list[pd.Timestamp] = []
-    for window in sorted(windows):
-        if run and window > run[-1] + gap:
-            yield run
-            run = []
-        run.append(window)
-    if run:
-        yield run

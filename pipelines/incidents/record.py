@@ -56,11 +56,21 @@ class SeverityLine(Frozen):
     words: dict[str, str]
 
 
+class Told(Frozen):
+    """That a person is told: at the end of which window (UTC), at which level, and why (`new`, `more severe`)."""
+
+    at: datetime
+    level: Level
+    why: str
+
+
 class Incident(Frozen):
     """What, where, since when, how sure, how bad, why, what next.
 
     Times are UTC. `p_value` is the calibrated one of the strongest test; `why` has each test's numbers in words.
-    `data_headline` says in a few words what is wrong with the data, None where nothing is.
+    `data_headline` says in a few words what is wrong with the data, None where nothing is. `opened` is the end of the
+    first window in which a test fired, `planned` the event that explains it, `quiet` what quiet hours made of it,
+    `told` when a person is told, `repeat_of` the incident that it repeats, `note` why it was retracted.
     """
 
     incident_id: str
@@ -86,6 +96,29 @@ class Incident(Frozen):
     rate_mix: str | None
     next_steps: tuple[str, ...]
     detector_version: str
+    opened: datetime | None = None
+    planned: str | None = None
+    quiet: str | None = None
+    held_back: bool = False
+    told: tuple[Told, ...] = ()
+    repeat_of: str | None = None
+    note: str | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether the product is abnormal because of it: it is open, nobody planned it, and it is not held back."""
+        return self.open and self.planned is None and not self.held_back
+
+    @property
+    def standing(self) -> str:
+        """Where it stands, in a word or two."""
+        if self.state in ("retracted", "closed"):
+            return self.state
+        if not self.open:
+            return "over"
+        if self.planned is not None:
+            return "planned"
+        return "held back" if self.held_back else "provisional" if self.state == "provisional" else "open"
 
     @property
     def headline(self) -> str:

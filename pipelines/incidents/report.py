@@ -25,7 +25,7 @@ def render(incident: Incident) -> RenderableType:
     rows.add_column(style="dim", no_wrap=True)
     rows.add_column(overflow="fold")
     state = "ongoing" if incident.open else "over"
-    _add(rows, "incident", [f"{incident.incident_id}, {incident.state}"])
+    _add(rows, "incident", [f"{incident.incident_id}, {incident.state}", *_course(incident)])
     _add(rows, "where", [_cause(each) for each in incident.causes] or ["not localised to a segment"])
     _add(rows, "since", [f"{incident.since:%Y-%m-%d %H:%M} UTC to {incident.until:%H:%M}, {state}"])
     _add(rows, "severity", [f"{incident.severity.level}, score {incident.severity.score:.2f}"])
@@ -45,7 +45,10 @@ def render(incident: Incident) -> RenderableType:
 
 
 def table(incidents: Sequence[Incident]) -> RenderableType:
-    """Incidents as a list: only what happened may take several lines; ids begin with the time of the start."""
+    """Incidents as a list: only what happened may take several lines; ids begin with the time of the start.
+
+    A planned one is led by the name of its event.
+    """
     rows = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("", "incident", "verdict", "state"):
         rows.add_column(name, no_wrap=True)
@@ -55,8 +58,8 @@ def table(incidents: Sequence[Incident]) -> RenderableType:
             Text(each.severity.level, style=_COLOURS[each.severity.level]),
             each.incident_id,
             each.verdict,
-            "open" if each.open else "over",
-            escape(each.headline),
+            each.standing,
+            escape(f"planned: {each.planned}: {each.headline}" if each.planned else each.headline),
         )
     return rows
 
@@ -64,6 +67,17 @@ def table(incidents: Sequence[Incident]) -> RenderableType:
 def _add(rows: Table, name: str, lines: Sequence[str]) -> None:
     for i, line in enumerate(lines):
         rows.add_row(name if i == 0 else "", escape(line))
+
+
+def _course(incident: Incident) -> list[str]:
+    """What the user's words and the incident's past make of it."""
+    lines = [f"planned: {incident.planned}"] if incident.planned else []
+    lines += [each for each in (incident.quiet, incident.note) if each]
+    if incident.repeat_of:
+        lines.append(f"repeats {incident.repeat_of}, and is no more severe: nobody is told again")
+    if incident.told:
+        lines.append("told " + ", ".join(f"{each.at:%H:%M} UTC as {each.level} ({each.why})" for each in incident.told))
+    return lines
 
 
 def _cause(cause: CauseLine) -> str:

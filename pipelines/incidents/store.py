@@ -21,13 +21,13 @@ class Tick:
     windows: int
 
 
-def incidents(lake: Lake, product: str) -> list[Incident]:
-    """Every incident of a product that was not retracted, the most severe first."""
+def incidents(lake: Lake, product: str, *, retracted: bool = False) -> list[Incident]:
+    """Every incident of a product, the most severe first; those that were retracted only when asked for."""
     found = lake.read(product, "incidents")
     if not found.num_rows:
         return []
     rows = found.to_pylist()
-    return from_records(row["record"] for row in rows if row["state"] != "retracted")
+    return from_records(row["record"] for row in rows if retracted or row["state"] != "retracted")
 
 
 def last_tick(lake: Lake, product: str) -> Tick | None:

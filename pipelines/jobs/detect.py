@@ -22,7 +22,9 @@ from pipelines.detect import DETECTOR_VERSION
 from pipelines.gold import leaves, series
 from pipelines.incidents import Incident
 from pipelines.incidents.find import Asked, find, usual_of
+from pipelines.incidents.lifecycle import carry_over
 from pipelines.jobs import detect_state
+from pipelines.jobs.span import LONGEST
 from pipelines.platform import kafka
 from pipelines.platform.lake import Lake
 from pipelines.platform.settings import Settings
@@ -30,8 +32,6 @@ from pipelines.platform.settings import Settings
 EndOffsets = Mapping[str, Mapping[int, int]]
 
 VERSION = str(DETECTOR_VERSION)
-# Windows further back than this are not judged; a baseline is learnt more often than that.
-LONGEST = timedelta(days=8)
 # Facts of this stretch before the first window say what is usual.
 _FACTS_BEFORE = timedelta(days=1)
 _KEPT_TICKS = timedelta(days=7)
@@ -93,12 +93,12 @@ def tick(
             confirmed = data_until - (contract.allowed_lateness if contract.clock == "arrival" else timedelta())
             round_ = _Round(spark, lake, uri, version, contract, learnt, data_until, confirmed)
             judged, found = round_.run(_unchanged(ticks, learnt))
-            state = "abnormal" if any(each.open for each in found) else "normal"
+            state = "abnormal" if any(each.counts for each in found) else "normal"
     if not caught_up:
         state = f"unknown: no data since {data_until:%Y-%m-%d %H:%M} UTC" if data_until else "unknown: no data yet"
     seconds = round(time.monotonic() - started, 3)
     tick_at = datetime.now(UTC)
-    still_open = sum(each.open for each in found)
+    still_open = sum(each.counts for each in found)
     row = {
         "tick_at": tick_at,
         "now": now,
@@ -145,7 +145,7 @@ class _Round:
         frame = series.read(self._spark, self._uri, contract, self._start, self._end, self._version, usual)
         facts, results = detect_state.facts_and_results(lake, contract, self._start - _FACTS_BEFORE)
         found = find(contract, frame, self._learnt, facts, results, self._leaves, self._confirmed)
-        incidents = carry_over(found.incidents, detect_state.load_incidents(lake, contract), self._start)
+        incidents = carry_over(found.incidents, detect_state.load_incidents(lake, contract), self._start, self._end)
         since = max(self._start, unchanged_until or self._start)
         detect_state.store_evidence(lake, contract, found.evidence, since, VERSION)
         detect_state.store_incidents(lake, contract, incidents)
@@ -163,41 +163,6 @@ class _Round:
             expected_total=asked.expected_total,
             usual=asked.usual,
         )
-
-
-def carry_over(found: list[Incident], stored: list[Incident], since: datetime) -> list[Incident]:
-    """Incidents with the ids under which they are known, and those that are no longer there, retracted.
-
-    An incident that overlaps a stored one is that one, however its beginning is dated by now. A stored one of the
-    judged windows (from `since` on) that nothing overlaps any more is retracted. Older ones are closed.
-    """
-    border = since.astimezone(UTC).replace(tzinfo=None)
-    known = [each for each in stored if each.state != "retracted"]
-    out: list[Incident] = []
-    taken: set[str] = set()
-    for each in found:
-        same = [
-            old
-            for old in known
-            if old.incident_id not in taken
-            and old.since < each.until
-            and each.since < old.until
-            and (old.metric == "data") == (each.metric == "data")
-        ]
-        if same:
-            old = min(same, key=lambda old: (old.since, old.incident_id))
-            taken.add(old.incident_id)
-            each = each.model_copy(update={"incident_id": old.incident_id})
-        out.append(each)
-    ids = {each.incident_id for each in out}
-    for old in known:
-        if old.incident_id in ids:
-            continue
-        if old.since >= border:
-            out.append(old.model_copy(update={"state": "retracted", "open": False}))
-        elif old.open:
-            out.append(old.model_copy(update={"open": False}))
-    return out
 
 
 def _ends(settings: Settings, contract: Contract, given: EndOffsets | None) -> dict[tuple[str, int], int]:

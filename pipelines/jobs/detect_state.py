@@ -129,8 +129,9 @@ def facts_and_results(lake: Lake, contract: Contract, since: datetime) -> tuple[
     """What refine knows of the data: counts per window and class, and the failed checks of the windows' batches.
 
     Facts have columns window_start (without zone), class, reason, n; results window_start, check, observed, expected,
-    owner, one row per window that the failed batch has events of.
+    owner, one row per window that the failed batch has events of. What was held and is released is as good as any.
     """
+    released = _released(lake, contract.product)
     batches = lake.read(contract.product, "batches", columns=["query_id", "batch_id", "facts"]).to_pylist()
     first = since.astimezone(UTC).replace(tzinfo=None)
     counted: list[tuple[datetime, str, str, int]] = []
@@ -139,7 +140,8 @@ def facts_and_results(lake: Lake, contract: Contract, since: datetime) -> tuple[
         for fact in row["facts"] or ():
             start = fact["window_start"].astimezone(UTC).replace(tzinfo=None)
             if start >= first:
-                counted.append((start, fact["class"], fact["reason"] or "", fact["n"]))
+                let_through = fact["class"] == "held" and (row["query_id"], row["batch_id"]) in released
+                counted.append((start, "silver" if let_through else fact["class"], fact["reason"] or "", fact["n"]))
                 if fact["class"] in ("silver", "held"):
                     windows.setdefault((row["query_id"], row["batch_id"]), set()).add(start)
     facts = pd.DataFrame(counted, columns=["window_start", "class", "reason", "n"])
@@ -147,6 +149,8 @@ def facts_and_results(lake: Lake, contract: Contract, since: datetime) -> tuple[
     if lake.exists(contract.product, "quality_results"):
         wrong = (~pc.field("success")) & (~pc.field("errored"))
         for row in lake.read(contract.product, "quality_results", filter=wrong).to_pylist():
+            if (row["query_id"], row["batch_id"]) in released:
+                continue
             for start in sorted(windows.get((row["query_id"], row["batch_id"]), ())):
                 failed.append((start, row["check"], row["observed"], row["expected"], row["owner"]))
     results = pd.DataFrame(failed, columns=["window_start", "check", "observed", "expected", "owner"])
@@ -154,6 +158,15 @@ def facts_and_results(lake: Lake, contract: Contract, since: datetime) -> tuple[
         frame["window_start"] = pd.to_datetime(frame["window_start"])
     summed = facts.groupby(["window_start", "class", "reason"])["n"].sum().reset_index()
     return summed, results
+
+
+def _released(lake: Lake, product: str) -> set[tuple[str, int]]:
+    """Query and number of the batches that were held and let through since."""
+    if not lake.exists(product, "command_log"):
+        return set()
+    done = (pc.field("command") == "release") & (pc.field("outcome") == "done")
+    rows = lake.read(product, "command_log", ["target_query_id", "target_batch_id"], done).to_pylist()
+    return {(row["target_query_id"], row["target_batch_id"]) for row in rows}
 
 
 def store_baseline(lake: Lake, contract: Contract, learnt: pd.DataFrame, keep: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from pipelines import contract as contracts
-from pipelines.contract import Contract
+from pipelines.contract import Contract, Sensitivity
 from pipelines.explain import Explanation
 from pipelines.incidents import Incident, report
 from pipelines.incidents.assemble import assemble
@@ -29,7 +29,7 @@ def alert(series: str, **values: object) -> dict[str, object]:
     row = {
         "metric": series.split("{")[0], "series": series, "direction": "down", "start": WINDOWS[6],
         "end": WINDOWS[-1] + STEP, "open": True, "p_value": 1e-9, "tests": ("long",), "effect": -0.5,
-        "words": f"{series}: 50, expected 100",
+        "words": f"{series}: 50, expected 100", "opened": WINDOWS[7], "planned": "",
     }  # fmt: skip
     return {**row, **values}
 
@@ -107,3 +107,75 @@ def test_the_list_fits_eighty_columns_and_breaks_no_word(shop: Contract) -> None
     assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
     for whole in ("SEV", "20261123-1030-", "changed behaviour", "open", "Traffic"):
         assert any(whole in line for line in text.splitlines())
+
+
+def assembled(shop: Contract, alerts: list[dict[str, object]], *, bad: int = 0, **told: object) -> list[Incident]:
+    """Incidents of these alerts under a sensitivity, with so many rejected events in each of the last six windows."""
+    rows = [row for each in alerts for row in evidence(str(each["series"]), 50.0)]
+    rejected = {"silver": 1000, "quarantine": bad} if bad else {"silver": 1000}
+    before = pd.DataFrame({"window_start": WINDOWS[:6], "class": "silver", "reason": "", "n": 10_000})
+    return assemble(
+        shop.model_copy(update={"sensitivity": Sensitivity(**told)}),
+        pd.DataFrame(alerts),
+        pd.DataFrame(rows),
+        pd.concat([before, facts(**rejected)], ignore_index=True),
+        pd.DataFrame(columns=["window_start", "check", "observed", "expected", "owner"]),
+        lambda *_: Explanation((), (), everywhere=False, rate_mix=None),
+        windows=[each.to_pydatetime() for each in WINDOWS],
+        confirmed_until=WINDOWS[-1].to_pydatetime(),
+        detector_version="1",
+    )
+
+
+def test_a_parent_and_its_children_are_one_incident_led_by_the_coarsest(shop: Contract) -> None:
+    children = [alert(f"traffic{{device={name}}}", p_value=1e-30, start=WINDOWS[5]) for name in ("ios", "web")]
+    (found,) = assembled(shop, [*children, alert("traffic")])
+    assert found.metric == "traffic"
+    assert found.why[0] == "traffic: 50, expected 100"
+    assert found.also_moved == ("traffic{device=ios} down", "traffic{device=web} down")
+    assert found.since == WINDOWS[5]
+
+
+def test_what_is_planned_is_an_incident_of_its_own_that_does_not_count(shop: Contract) -> None:
+    found = assembled(shop, [alert("traffic", planned="sale"), alert("conversion_rate")])
+    by_plan = {each.planned: each for each in found}
+    assert {name: each.counts for name, each in by_plan.items()} == {"sale": False, None: True}
+    assert by_plan["sale"].standing == "planned"
+    assert "planned: sale" in shown(by_plan["sale"])
+
+
+def test_a_planned_event_does_not_hide_that_the_data_is_bad(shop: Contract) -> None:
+    found = assembled(shop, [alert("traffic", planned="sale")], bad=500)
+    assert {each.metric: each.counts for each in found} == {"traffic": False, "data": True}
+
+
+@pytest.mark.parametrize(
+    ("told", "counts"),
+    [
+        ({"planned": ({"name": "move", "start": WINDOWS[0].isoformat(), "end": "2026-11-23T12:00"},)}, [False]),
+        ({"planned": ({"name": "move", "start": WINDOWS[0].isoformat(), "end": "2026-11-23T10:40"},)}, [True]),
+        ({"mute": ({"metrics": "data"},)}, []),
+        ({"quiet_hours": ({"start": "10:00", "end": "11:00"},)}, [False]),
+    ],
+)
+def test_findings_on_the_data_can_be_planned_muted_and_held_back_as_well(
+    shop: Contract, told: dict[str, object], counts: list[bool]
+) -> None:
+    found = assembled(shop, [], bad=100, **told)
+    assert [each.counts for each in found] == counts
+
+
+def test_an_incident_is_over_some_windows_after_its_last_evidence(shop: Contract) -> None:
+    (found,) = assembled(shop, [alert("traffic", open=False, end=WINDOWS[8])])
+    assert (found.state, found.standing) == ("closed", "closed")
+    (found,) = assembled(shop, [alert("traffic", open=False, end=WINDOWS[10])])
+    assert (found.state, found.standing) == ("confirmed", "over")
+
+
+def test_the_report_says_what_quiet_hours_and_the_past_make_of_it(shop: Contract) -> None:
+    (found,) = assembled(shop, [alert("traffic")], quiet_hours=({"start": "10:00", "end": "10:45"},))
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(report.render(found.model_copy(update={"repeat_of": "20261123-0900-abcdef"})))
+    text = console.export_text()
+    assert "held back at first, quiet hours until 2026-11-23 10:45 UTC; it went on after them" in text
+    assert "repeats 20261123-0900-abcdef" in text
