@@ -12,7 +12,7 @@ import typer
 from pipelines.errors import PulseIQError
 
 # Each module offers `register(app)`. They import what they need inside their commands, so that `--help` stays quick.
-COMMAND_MODULES = ("services", "simulate", "ingest", "run", "answers", "ledger", "quality", "evaluate")
+COMMAND_MODULES = ("services", "simulate", "ingest", "run", "answers", "why", "ledger", "quality", "evaluate")
 
 app = typer.Typer(
     name="pulseiq",
