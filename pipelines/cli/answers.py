@@ -93,20 +93,27 @@ def register(app: typer.Typer) -> None:
     def show(
         product: Product,
         incident: Annotated[str, typer.Argument(help="id of an incident, or its beginning")],
+        events: Annotated[int, typer.Option(min=0, max=1000, help="so many raw events of the cause, newest first")] = 0,
         output: Form = Output.text,
     ) -> None:
-        """One incident with every number behind it.  Example: pulseiq incidents show shop 20261123"""
+        """One incident with every number behind it.  Example: pulseiq incidents show shop 20261123 --events 5"""
+        from pipelines.incidents import events as raw
         from pipelines.incidents import report, store
 
         lake, name, _ = _lake(product)
-        found = [each for each in store.incidents(lake, name) if each.incident_id.startswith(incident)]
+        known = store.incidents(lake, name, retracted=True)
+        found = [each for each in known if each.incident_id.startswith(incident)]
         if len(found) != 1:
             what = "no incident" if not found else f"{len(found)} incidents"
             raise UsageError(f"{what} of {name} begin with '{incident}'", hint=f"pulseiq incidents list {name}")
+        rows = raw.newest(lake, found[0], events) if events else []
         if output is Output.json:
-            _print_json(found[0].model_dump(mode="json"))
+            shown = found[0].model_dump(mode="json")
+            _print_json({**shown, "events": raw.as_json(rows)} if events else shown)
         else:
             _console().print(report.render(found[0]))
+            if events:
+                _console().print(raw.render(rows))
 
     app.add_typer(group, name="incidents")
 
