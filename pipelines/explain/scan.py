@@ -14,6 +14,8 @@ G is the log Bayes factor of "these leaves share one shift mu" against "each is 
 spread, and a mixed superset loses by kcap. The best gain of the opposite direction, where no incident is, is the
 incident's own false-discovery control: nothing below 1.2 times that mirror is reported.
 
+Everything moved alike when one shift of all leaves gains more than all causes together.
+
 Thin data may leave the best element below the stop although nothing else could have been it. The search is made after
 something was detected, so that the question is which element, not whether: the best one is then believed by its
 posterior among all elements, exp(G) over their sum, each set of leaves counted once.
@@ -38,13 +40,14 @@ _REPORTED_SHIFT = 0.2  # and this far to be reported; what lies between is taken
 _STOP = 24.0
 _MIRROR = 1.2
 _SURE = 0.95  # posterior from which an element below the stop is believed
-_ALIKE = 0.5  # everything moved alike when what lies outside the best element moved at least half as far as the whole
+_ALIKE = 0.8  # all moved alike only when what lies outside the best element moved this part of the whole's shift
 _ROUNDS = 40
+_RANKED = 10
 
 
 @dataclass(frozen=True)
 class Found:
-    """An element: the dimensions it fixes and their codes, its gain, and its shift mu in the incident's direction."""
+    """An element: the dimensions it fixes and their codes, its gain, and its shift mu, positive where it rose."""
 
     dims: tuple[int, ...]
     code: tuple[int, ...]
@@ -61,76 +64,121 @@ class Scanned:
     stop: float
     confident: bool
     everywhere: bool
-    direction: int
 
 
 def scan(codes: Codes, shape: tuple[int, ...], actual: Floats, expected: Floats, kind: Kind, depth: int) -> Scanned:
     """Search the causes of the difference between `actual` and `expected`, both (leaves,) and not negative.
 
     Args:
-        codes: (leaves, dimensions) value codes.
+        codes: (leaves, dimensions) value codes, each combination once.
         shape: number of values per dimension.
         actual, expected: sums over the incident's windows; a leaf with neither must be left out before.
         kind: of the metric, never guessed from the data.
         depth: how many dimensions a cause may fix.
     """
-    total = actual + expected
     direction = 1 if actual.sum() >= expected.sum() else -1
-    d = direction * 2 * (actual - expected) / total
-    x = 2 / total
-    channels, variance = _channels(d, x, kind)
-    cube = Cube(codes, shape, depth)
-
-    first = _best(cube, channels, variance, keep=10)
-    if first.mirror > max(_STOP, first.best[0].gain if first.best else 0.0):
+    search = _Search(codes, shape, depth, actual, expected, kind, direction)
+    ranked = search.best(_RANKED)
+    if search.mirror() > max(_STOP, ranked[0].gain if ranked else 0.0):
         # A small segment can move against the noise of the total: the stronger side is the incident.
-        direction, d = -direction, -d
-        channels, variance = _channels(d, x, kind)
-        first = _best(cube, channels, variance, keep=10)
-    stop = max(_STOP, _MIRROR * first.mirror)
-    whole = _gain(channels.sum(axis=1, keepdims=True), variance, 0)
-    ranked = first.best
-    everywhere = bool(
-        whole.shift[0] >= _REPORTED_SHIFT
-        and whole.gain[0] >= max(_MIRROR * first.mirror, ranked[0].gain if ranked else 0)
-        and (not ranked or _moved_alike(cube, ranked[0], actual, expected, direction))
-    )
-    causes: list[Found] = []
-    left = channels.copy()
-    current = ranked
-    for _ in range(_ROUNDS):
-        if everywhere or not current or current[0].gain < stop:
-            break
-        best = current[0]
-        if best.shift >= _REPORTED_SHIFT:
-            causes.append(best)
-        left[:, cube.members(best.dims, np.array(best.code))] = 0
-        current = _best(cube, left, variance, keep=1).best
-    confident = bool(causes) or everywhere
+        search = _Search(codes, shape, depth, actual, expected, kind, -direction)
+        ranked = search.best(_RANKED)
+    mirror = search.mirror()
+    stop = max(_STOP, _MIRROR * mirror)
+    whole = search.whole()
+    alike = not ranked or _rest_moved(search.members(ranked[0]), actual, expected)
+    causes = search.peel(stop)
+    if alike and abs(whole.shift) >= _REPORTED_SHIFT and whole.gain >= max(stop, sum(each.gain for each in causes)):
+        return Scanned((), tuple(ranked), stop, confident=True, everywhere=True)
+    confident = bool(causes)
     if not confident and ranked:
         causes = [ranked[0]]
-        confident = _believed(cube, ranked, first.mirror)
+        confident = _believed(search, ranked, mirror)
         stop = min(stop, ranked[0].gain) if confident else stop
-    return Scanned(tuple(causes), tuple(ranked), stop, confident, everywhere, direction)
+    return Scanned(tuple(causes), tuple(ranked), stop, confident, everywhere=False)
 
 
-def _moved_alike(cube: Cube, best: Found, actual: Floats, expected: Floats, direction: int) -> bool:
-    """Whether the rest moved as well when the best element is left out; by sums, which thin leaves do not bend."""
-    outside = ~cube.members(best.dims, np.array(best.code))
+def _rest_moved(inside: np.ndarray, actual: Floats, expected: Floats) -> bool:
+    """Whether what lies outside an element moved nearly as far as the whole; by sums, which thin leaves do not
+    bend."""
     rest, whole = (
-        2 * direction * (actual[part] - expected[part]).sum() / max((actual[part] + expected[part]).sum(), 1e-12)
-        for part in (outside, slice(None))
+        (actual[part] - expected[part]).sum() / max((actual[part] + expected[part]).sum(), 1e-12)
+        for part in (~inside, slice(None))
     )
-    return bool(rest >= _ALIKE * whole)
+    return bool(rest / whole >= _ALIKE) if whole else False
 
 
-def _believed(cube: Cube, ranked: list[Found], mirror: float) -> bool:
+def _believed(search: _Search, ranked: list[Found], mirror: float) -> bool:
     """Whether the first of the ranked elements stands out of the others, and of the mirror."""
     best = ranked[0]
-    leaves = cube.members(best.dims, np.array(best.code))
-    rivals = {cube.members(each.dims, np.array(each.code)).tobytes(): each.gain for each in reversed(ranked)}
+    leaves = search.members(best)
+    rivals = {search.members(each).tobytes(): each.gain for each in reversed(ranked)}
     odds = sum(np.exp(gain - best.gain) for own, gain in rivals.items() if own != leaves.tobytes())
     return bool(best.gain > _MIRROR * mirror and 1 / (1 + odds) >= _SURE)
+
+
+class _Search:
+    """Gains of all elements in one direction (1: what rose), kept up to date while leaves are taken out."""
+
+    def __init__(
+        self,
+        codes: Codes,
+        shape: tuple[int, ...],
+        depth: int,
+        actual: Floats,
+        expected: Floats,
+        kind: Kind,
+        direction: int,
+    ) -> None:
+        total = actual + expected
+        channels, self._variance = _channels(direction * 2 * (actual - expected) / total, 2 / total, kind)
+        self._direction = direction
+        self._whole = channels.sum(axis=1, keepdims=True)
+        self._cube = Cube(codes, shape, depth, channels)
+        self._gain, self._shift = _gain(self._cube.sums, self._variance, self._cube.widths)
+
+    def whole(self) -> Found:
+        """All leaves as one element, as they were before any was taken out."""
+        gain, shift = _gain(self._whole, self._variance, np.zeros(1))
+        return Found((), (), float(gain[0]), self._direction * float(shift[0]))
+
+    def members(self, found: Found) -> np.ndarray:
+        """Which leaves belong to an element."""
+        return self._cube.members(found.dims, found.code)
+
+    def mirror(self) -> float:
+        """The best gain of the opposite direction."""
+        return float(self._gain[self._shift < -_LEAST_SHIFT].max(initial=0))
+
+    def best(self, keep: int) -> list[Found]:
+        """The `keep` best elements. Equal gains: the one with fewer dimensions says the same with fewer words."""
+        moved = np.flatnonzero((self._shift > _LEAST_SHIFT) & np.isfinite(self._gain))
+        if not moved.size:
+            return []
+        gains = self._gain[moved]
+        least = gains.max() if keep == 1 else np.sort(gains)[-min(keep, gains.size)]
+        # Equal sums differ in the last digits by the way that they were added up.
+        top = moved[gains >= least - 1e-9 * abs(least)]
+        found = [
+            Found(*self._cube.element(int(i)), round(float(self._gain[i]), 6), self._direction * float(self._shift[i]))
+            for i in top
+        ]
+        return sorted(found, key=lambda each: (-each.gain, len(each.dims), each.dims, each.code))[:keep]
+
+    def peel(self, stop: float) -> list[Found]:
+        """Take out the best element as long as one gains at least `stop`; those that moved enough are causes."""
+        causes: list[Found] = []
+        for _ in range(_ROUNDS):
+            best = self.best(1)
+            if not best or best[0].gain < stop:
+                break
+            if abs(best[0].shift) >= _REPORTED_SHIFT:
+                causes.append(best[0])
+            touched = self._cube.remove(self.members(best[0]))
+            self._gain[touched], self._shift[touched] = _gain(
+                self._cube.sums[:, touched], self._variance, self._cube.widths[touched]
+            )
+        return causes
 
 
 def _channels(d: Floats, x: Floats, kind: Kind) -> tuple[Floats, float]:
@@ -141,18 +189,13 @@ def _channels(d: Floats, x: Floats, kind: Kind) -> tuple[Floats, float]:
     spread = float((w0 * (d[sound] ** 2 - phi * x[sound])).sum() / w0.sum()) if sound.any() else 0.0
     variance = max(least**2, spread)
     w = 1 / (variance + phi * x)
-    null = np.logaddexp(0.5 * np.log(w) - w * d**2 / 2, _LOG_TAIL)
-    return np.stack([np.ones_like(d), w, w * d, w * d**2, 0.5 * np.log(w) - null]), variance
+    half = 0.5 * np.log(w)
+    null = np.logaddexp(half - w * d**2 / 2, _LOG_TAIL)
+    return np.stack([np.ones_like(d), w, w * d, w * d**2, half - null]), variance
 
 
-@dataclass(frozen=True)
-class _Gains:
-    gain: Floats
-    shift: Floats
-
-
-def _gain(sums: Floats, variance: float, dims: int) -> _Gains:
-    """Gain and shift of elements from their sums; -inf where an element is empty."""
+def _gain(sums: Floats, variance: float, widths: Floats | Codes) -> tuple[Floats, Floats]:
+    """Gain and shift of elements from their sums (channels, elements); -inf where an element is empty."""
     n, w, a, b, likelihood = sums
     empty = n < 0.5
     w = np.where(empty, 1.0, w)
@@ -163,31 +206,5 @@ def _gain(sums: Floats, variance: float, dims: int) -> _Gains:
     k0 = (0.05**2 + h) / v
     cap = (np.maximum(0.05, 0.3 * np.abs(mu)) ** 2 + h) / v
     k = np.minimum((rest + 3 * k0) / (n + 3), cap)
-    gain = likelihood - n * np.log(k) / 2 - rest / (2 * k) - dims
-    return _Gains(np.where(empty, -np.inf, gain), mu)
-
-
-@dataclass(frozen=True)
-class _Pass:
-    best: list[Found]
-    mirror: float
-
-
-def _best(cube: Cube, channels: Floats, variance: float, keep: int) -> _Pass:
-    """The `keep` best elements of the incident's direction, and the best gain of the other one."""
-    found: list[Found] = []
-    mirror = 0.0
-    for cuboid in cube.cuboids(channels):
-        gains = _gain(cuboid.sums, variance, len(cuboid.dims))
-        against = gains.gain[gains.shift < -_LEAST_SHIFT]
-        if against.size:
-            mirror = max(mirror, float(against.max()))
-        candidates = np.flatnonzero((gains.shift > _LEAST_SHIFT) & np.isfinite(gains.gain))
-        top = candidates[np.argsort(-gains.gain[candidates], kind="stable")[:keep]]
-        found += [
-            Found(cuboid.dims, tuple(map(int, cuboid.codes[i])), float(gains.gain[i]), float(gains.shift[i]))
-            for i in top
-        ]
-    # Equal gains: the one with fewer dimensions says the same with fewer words.
-    found.sort(key=lambda each: (-each.gain, len(each.dims), each.dims, each.code))
-    return _Pass(found[:keep], mirror)
+    gain = likelihood - n * np.log(k) / 2 - rest / (2 * k) - widths
+    return np.where(empty, -np.inf, gain), mu
