@@ -7,12 +7,13 @@ Formulas, with the leaf's actual a and expected e, both sums over the incident's
     w = 1 / (s^2 + phi x), null l0 = ln[sqrt(w) exp(-w d^2 / 2) + tail sqrt(2 pi) / 4]
     per element n, W = sum w, A = sum w d, B = sum w d^2, L = sum(ln(w) / 2 - l0)
     mu = A / W, R = max(B - W mu^2, 0), V = n / W, h = max(V - s^2, 0)
-    k0 = (.05^2 + h) / V, kcap = (max(.05, .3 |mu|)^2 + h) / V, k = min((R + 3 k0) / (n + 3), kcap)
+    k0 = (.05^2 + h) / V, kcap = (max(.05, .3 |mu|)^2 + h) / V, k = min(max((R + 3 k0) / (n + 3), h / V), kcap)
     gain G = L - n ln(k) / 2 - R / (2 k) - dimensions
 
 G is the log Bayes factor of "these leaves share one shift mu" against "each is noise": an element wins by a tight
-spread, and a mixed superset loses by kcap. The best gain of the opposite direction, where no incident is, is the
-incident's own false-discovery control: nothing below 1.2 times that mirror is reported.
+spread, and a mixed superset loses by kcap. No spread is below h, that of sampling alone: leaves too small to have had
+any event are alike (d = -2) without proving anything. The best gain of the opposite direction, where no incident is,
+is the incident's own false-discovery control: nothing below 1.2 times that mirror is reported.
 
 Everything moved alike when one shift of all leaves gains more than all causes together.
 
@@ -205,6 +206,6 @@ def _gain(sums: Floats, variance: float, widths: Floats | Codes) -> tuple[Floats
     h = np.maximum(v - variance, 0)
     k0 = (0.05**2 + h) / v
     cap = (np.maximum(0.05, 0.3 * np.abs(mu)) ** 2 + h) / v
-    k = np.minimum((rest + 3 * k0) / (n + 3), cap)
+    k = np.minimum(np.maximum((rest + 3 * k0) / (n + 3), h / v), cap)
     gain = likelihood - n * np.log(k) / 2 - rest / (2 * k) - widths
     return np.where(empty, -np.inf, gain), mu

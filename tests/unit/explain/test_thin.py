@@ -51,3 +51,17 @@ def test_a_small_segment_that_carries_the_change_is_not_everything() -> None:
     found = [explain(ratio(seed, 700, 0.05, moved, 0.75), list(SHARES), "ratio") for seed in range(30)]
     assert not any(each.everywhere for each in found)
     assert np.mean([[cause.elements for cause in each.causes] == [moved] for each in found]) >= 0.9
+
+
+def test_many_leaves_that_were_expected_a_fraction_of_an_event_and_had_none_are_no_incident() -> None:
+    rng = np.random.default_rng(3)
+    rows = []
+    for caller, service in product("abcd", range(40)):
+        n = 5 if caller == "a" else 40
+        rate = 0.12 if caller == "b" else 0.02
+        numerator = 0 if caller == "a" else rng.binomial(n, rate)
+        rows.append((caller, str(service), numerator, n, 0.02 * 4 * n, 4 * n))
+    parts = ["numerator", "denominator", "history_numerator", "history_denominator"]
+    frame = pd.DataFrame(rows, columns=["caller", "service", *parts])
+    # Of 200 calls of caller a four were expected to fail: that none did is chance, that 40 leaves agree in it no proof.
+    assert [cause.elements for cause in explain(frame, ["caller", "service"], "ratio").causes] == [{"caller": "b"}]
