@@ -80,7 +80,7 @@ def scan(codes: Codes, shape: tuple[int, ...], actual: Floats, expected: Floats,
     direction = 1 if actual.sum() >= expected.sum() else -1
     search = _Search(codes, shape, depth, actual, expected, kind, direction)
     ranked = search.best(_RANKED)
-    if search.mirror() > max(_STOP, ranked[0].gain if ranked else 0.0):
+    if search.mirror() >= max(_STOP, _MIRROR * ranked[0].gain if ranked else 0.0):
         # A small segment can move against the noise of the total: the stronger side is the incident.
         search = _Search(codes, shape, depth, actual, expected, kind, -direction)
         ranked = search.best(_RANKED)
