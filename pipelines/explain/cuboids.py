@@ -94,12 +94,13 @@ class Cube:
     Attributes:
         sums: (channels, elements); zero for an element without leaves.
         widths: how many dimensions each element fixes.
+        left: which leaves have not been taken out.
     """
 
     def __init__(self, codes: Codes, shape: tuple[int, ...], depth: int, channels: Floats) -> None:
         self._codes, self._shape, self._depth = codes, shape, min(depth, len(shape))
         self._channels = channels
-        self._left = np.ones(len(codes), dtype=bool)
+        self.left = np.ones(len(codes), dtype=bool)
         cuboids: list[Cuboid] = []
         sums: list[Floats] = []
         for each in self._dense() if is_dense(len(codes), shape) else self._sparse():
@@ -125,8 +126,8 @@ class Cube:
 
     def remove(self, leaves: NDArray[np.bool_]) -> Codes:
         """Take leaves out of every sum; gives the elements that changed."""
-        gone = np.flatnonzero(leaves & self._left)
-        self._left[gone] = False
+        gone = np.flatnonzero(leaves & self.left)
+        self.left[gone] = False
         elements = np.concatenate([each.elements(self._codes[gone]) for each in self._cuboids])
         size = self.sums.shape[1]
         touched = np.flatnonzero(np.bincount(elements, minlength=size))

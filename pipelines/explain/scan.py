@@ -15,6 +15,10 @@ spread, and a mixed superset loses by kcap. No spread is below h, that of sampli
 any event are alike (d = -2) without proving anything. The best gain of the opposite direction, where no incident is,
 is the incident's own false-discovery control: nothing below 1.2 times that mirror is reported.
 
+Where the mirror itself would pass for an incident, two may have happened at once, one up and one down: the other
+direction is searched among the leaves that the causes leave over, against what is left of the first direction; what it
+finds is taken out, and the first direction is searched anew, against a mirror that is noise again.
+
 Everything moved alike when one shift of all leaves gains more than all causes together.
 
 Thin data may leave the best element below the stop although nothing else could have been it. The search is made after
@@ -42,6 +46,7 @@ _STOP = 24.0
 _MIRROR = 1.2
 _SURE = 0.95  # posterior from which an element below the stop is believed
 _ALIKE = 0.8  # all moved alike only when what lies outside the best element moved this part of the whole's shift
+_AGAINST = 3.0  # what moved against an incident must gain so many times what is left of the incident's direction
 _ROUNDS = 40
 _RANKED = 10
 
@@ -91,12 +96,38 @@ def scan(codes: Codes, shape: tuple[int, ...], actual: Floats, expected: Floats,
     causes = search.peel(stop)
     if alike and abs(whole.shift) >= _REPORTED_SHIFT and whole.gain >= max(stop, sum(each.gain for each in causes)):
         return Scanned((), tuple(ranked), stop, confident=True, everywhere=True)
+    if mirror >= _STOP:
+        both = _both_ways(search, causes)
+        if both:
+            return Scanned(tuple(both), tuple(ranked), _STOP, confident=True, everywhere=False)
     confident = bool(causes)
     if not confident and ranked:
         causes = [ranked[0]]
         confident = _believed(search, ranked, mirror)
         stop = min(stop, ranked[0].gain) if confident else stop
     return Scanned(tuple(causes), tuple(ranked), stop, confident, everywhere=False)
+
+
+def _both_ways(search: _Search, causes: list[Found]) -> list[Found]:
+    """The causes of both directions, strongest first, when something moved against an incident; else none.
+
+    Args:
+        search: after its causes were taken out.
+        causes: those; none where the two directions are so alike in strength that neither beat its mirror.
+    """
+    if not causes:
+        causes = search.peel(_STOP)
+        left = search.best(1)
+        # Noise fades away step by step; an incident ends in a gap.
+        if not causes or (left and min(each.gain for each in causes) < _AGAINST * left[0].gain):
+            return []
+    other = search.reversed()
+    against = other.peel(max(_STOP, _AGAINST * other.mirror()))
+    if not against:
+        return []
+    again = search.without(other)
+    causes = again.peel(max(_STOP, _MIRROR * again.mirror()))
+    return sorted([*causes, *against], key=lambda each: -each.gain)
 
 
 def _rest_moved(inside: np.ndarray, actual: Floats, expected: Floats) -> bool:
@@ -131,12 +162,27 @@ class _Search:
         kind: Kind,
         direction: int,
     ) -> None:
+        self._given = (codes, shape, depth, actual, expected, kind)
         total = actual + expected
         channels, self._variance = _channels(direction * 2 * (actual - expected) / total, 2 / total, kind)
         self._direction = direction
         self._whole = channels.sum(axis=1, keepdims=True)
         self._cube = Cube(codes, shape, depth, channels)
         self._gain, self._shift = _gain(self._cube.sums, self._variance, self._cube.widths)
+
+    def reversed(self) -> _Search:
+        """The other direction among the leaves that are left, its noise judged by them alone."""
+        return self._among(self._cube.left, -self._direction)
+
+    def without(self, other: _Search) -> _Search:
+        """This direction among all leaves but those that another search, of this one's left leaves, took out."""
+        keep = np.ones(len(self._cube.left), dtype=bool)
+        keep[np.flatnonzero(self._cube.left)[~other._cube.left]] = False
+        return self._among(keep, self._direction)
+
+    def _among(self, keep: np.ndarray, direction: int) -> _Search:
+        codes, shape, depth, actual, expected, kind = self._given
+        return _Search(codes[keep], shape, depth, actual[keep], expected[keep], kind, direction)
 
     def whole(self) -> Found:
         """All leaves as one element, as they were before any was taken out."""
