@@ -75,7 +75,8 @@ def print_answer(answer: Answer, console: Console) -> None:
     """The answer for people: the sentence, then a row per test."""
     from rich.table import Table
 
-    from pipelines.detect.words import how_rare, number
+    from pipelines.detect.figures import number
+    from pipelines.detect.words import how_rare
 
     span = f"{answer.start:%Y-%m-%d %H:%M} to {answer.end:%H:%M} UTC"
     console.print(f"{answer.product}: {answer.series}, {span}: {answer.said}", markup=False)

@@ -8,8 +8,9 @@ import numpy as np
 
 from pipelines.contract import Sensitivity
 from pipelines.detect import evidence, statistics
+from pipelines.detect.figures import number
 from pipelines.detect.judged import Judged
-from pipelines.detect.words import how_rare, number
+from pipelines.detect.words import how_rare
 
 
 @dataclass(frozen=True)

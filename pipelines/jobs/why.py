@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 
 from pipelines.contract import Contract, Metric
 from pipelines.detect import exempt, learnt
+from pipelines.detect.conditions import Reason, reasons
 from pipelines.detect.evaluate import heard_metrics, judge, limits, open_alerts
 from pipelines.detect.grid import to_grid, window_range
 from pipelines.detect.learnt import Learnt
-from pipelines.detect.conditions import Reason, reasons
 from pipelines.errors import UsageError
 from pipelines.gold import local
 from pipelines.incidents import Incident, store
