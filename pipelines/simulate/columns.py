@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.simulate.hashes import Hashes
 from pipelines.simulate.season import DAY_MS, Floats, Ints
 
-Hashes = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
 
 _HEX = np.frombuffer(b"".join(b"%02x" % i for i in range(256)), dtype=np.uint16)  # both digits of a byte at once

@@ -16,9 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines.simulate import columns
-from pipelines.simulate.columns import Hashes
+from pipelines.simulate.effects import Effect
+from pipelines.simulate.hashes import Hashes
 from pipelines.simulate.leaves import Leaves, Mask
-from pipelines.simulate.scenario import Effect
 from pipelines.simulate.season import Floats, Ints
 from pipelines.simulate.spec import (
     AnyField,
@@ -38,6 +38,15 @@ from pipelines.simulate.spec import (
 Column = npt.NDArray[Any]
 
 
+@dataclass(frozen=True)
+class Touch:
+    """An effect on a field: the rows that it changes, and its factor for each row."""
+
+    effect: Effect
+    mask: Mask
+    factor: Floats
+
+
 @dataclass
 class Draft:
     """Events being drawn: what the fields may depend on, and the fields drawn so far."""
@@ -47,7 +56,7 @@ class Draft:
     season: Floats
     members: Mapping[str, Ints]
     sessions: Mapping[str, Hashes]
-    effects: Callable[[str], Sequence[tuple[Effect, Mask]]]
+    effects: Callable[[str], Sequence[Touch]]
     columns: dict[str, Column] = field(default_factory=dict)
 
     @property
@@ -154,10 +163,10 @@ def _categorical(name: str, spec: Categorical, leaves: Leaves) -> Drawn:
     def draw(draft: Draft) -> Column:
         u = draft.rng.random(draft.n)
         rows = table[draft.leaf]
-        for effect, mask in draft.effects(name):
-            assert effect.probability is not None
-            changed = _with_share(rows, words.index(effect.probability.value), effect.probability.factor)
-            rows = np.where(mask[:, None], changed, rows)
+        for touch in draft.effects(name):
+            assert touch.effect.probability is not None
+            changed = _with_share(rows, words.index(touch.effect.probability.value), touch.factor)
+            rows = np.where(touch.mask[:, None], changed, rows)
         cumulative = np.cumsum(rows[:, :-1], axis=1)
         return np.asarray((u[:, None] >= cumulative).sum(axis=1), dtype=np.int64)
 
@@ -179,9 +188,8 @@ def _bernoulli(name: str, spec: Bernoulli, leaves: Leaves) -> Drawn:
     def draw(draft: Draft) -> Column:
         u = draft.rng.random(draft.n)
         share = p[draft.leaf]
-        for effect, mask in draft.effects(name):
-            assert effect.probability is not None
-            share = np.where(mask, np.minimum(share * effect.probability.factor, 0.999), share)
+        for touch in draft.effects(name):
+            share = np.where(touch.mask, np.minimum(share * touch.factor, 0.999), share)
         return np.asarray(u < share, dtype=np.int64)
 
     return _words(draw, (False, True))
@@ -200,10 +208,9 @@ def _numbers(spec: Lognormal | Normal, typical: Floats, draft: Draft) -> Floats:
 
 def _scaled_by_effects(name: str, spec: Lognormal | Normal, draft: Draft, values: Floats) -> Floats:
     low, high = spec.valid or (spec.min, spec.max)
-    for effect, mask in draft.effects(name):
-        if effect.scale is not None:
-            changed = np.round(np.clip(values * effect.scale.factor, low, high), spec.decimals)
-            values = np.where(mask, changed, values)
+    for touch in draft.effects(name):
+        changed = np.round(np.clip(values * touch.factor, low, high), spec.decimals)
+        values = np.where(touch.mask, changed, values)
     return values
 
 

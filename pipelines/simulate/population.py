@@ -8,27 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.simulate.columns import Hashes
+from pipelines.simulate.hashes import Hashes, mix
 from pipelines.simulate.season import DAY_MS, Floats, Ints
 from pipelines.simulate.spec import Population
-
-
-def mix(*parts: Hashes | Ints | int) -> Hashes:
-    """A 64-bit hash (the finaliser of splitmix64, once per part)."""
-    state: Hashes = np.zeros(1, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        for part in parts:
-            value = np.asarray(part).astype(np.uint64)
-            state = (state ^ value) + np.uint64(0x9E3779B97F4A7C15)
-            state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            state = state ^ (state >> np.uint64(31))
-    return state
-
-
-def uniform(hashes: Hashes) -> Floats:
-    """Numbers in [0, 1) from hashes."""
-    return np.asarray((hashes >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
 
 class Seats:

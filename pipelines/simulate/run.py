@@ -54,11 +54,12 @@ def world_of(
     events: int | None = None,
     rate: float | None = None,
     faults: Mapping[str, float] | None = None,
+    unrest: spec.Unrest | None = None,
 ) -> World:
     """The world of a contract's `simulator.yaml`, with one of its scenarios; broken events go beyond its limits.
 
     `events` is the number between `start` and `end`, about; `rate` is a steady number a second instead. `faults` are
-    shares (duplicates, late, malformed) other than those of the file.
+    shares (duplicates, late, malformed) other than those of the file, and so is `unrest`.
     """
     folder = Path(contract.folder)
     simulator = spec.load(folder).model_copy(update={"product": contract.product})
@@ -82,6 +83,7 @@ def world_of(
             max_depth=contract.max_depth,
         ),
         seasonal=rate is None,
+        unrest=unrest,
     )
 
 

@@ -9,73 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from pipelines.errors import UsageError
-from pipelines.simulate.spec import Bernoulli, Categorical, Frozen, Scaled, Simulator, Switch, parse, read_yaml
+from pipelines.simulate.effects import Active, Effect, Probability, Scale
+from pipelines.simulate.malformed import KINDS
+from pipelines.simulate.spec import Bernoulli, Categorical, Frozen, Pool, Scaled, Simulator, Switch, parse, read_yaml
 
 _SPAN = re.compile(r"^([+-])(\d+(?:\.\d+)?)([smhd])$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-class Probability(Frozen):
-    """The share of one value of a field times a factor; the other values share the rest as before."""
-
-    field: str
-    value: str = "true"
-    factor: float = Field(ge=0)
-
-
-class Scale(Frozen):
-    """A number times a factor, kept within the field's own range."""
-
-    field: str
-    factor: float = Field(ge=0)
-
-
-class Drop(Frozen):
-    """A field left out of a share of the events."""
-
-    field: str
-    share: float = Field(gt=0, le=1)
-
-
-class Takeover(Frozen):
-    """A share of the members moves to the dimension value that the incident's `where` names."""
-
-    dimension: str
-    share: float = Field(gt=0, le=1)
-
-
-class Effect(Frozen):
-    """One change to the events of the given types in the segment. Exactly one of the five is set."""
-
-    event: tuple[str, ...] = ()
-    where: dict[str, str | None] = Field(default_factory=dict)
-    rate: float | None = Field(default=None, ge=0, le=50)
-    probability: Probability | None = None
-    scale: Scale | None = None
-    drop: Drop | None = None
-    takeover: Takeover | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_name_is_a_list(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("event"), str):
-            return {**data, "event": [data["event"]]}
-        return data
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Effect:
-        if sum(item is not None for item in (self.rate, self.probability, self.scale, self.drop, self.takeover)) != 1:
-            raise ValueError("an effect has exactly one of rate, probability, scale, drop, takeover")
-        return self
 
 
 class Incident(Frozen):
@@ -99,23 +46,15 @@ class Incident(Frozen):
 
 
 class Scenario(Frozen):
-    """A named list of incidents, empty for a fault-free world."""
+    """A named list of incidents, empty for a fault-free world.
+
+    `strengths` names lists of overrides, such as `weak` and `strong`; as written, the incidents are `medium`.
+    """
 
     name: str
     title: str
     incidents: tuple[Incident, ...] = ()
-
-
-@dataclass(frozen=True)
-class Active:
-    """An effect with its times resolved (epoch ms, end exclusive) and its segment merged with the incident's."""
-
-    start: int
-    end: int
-    events: tuple[str, ...]
-    where: Mapping[str, str]
-    effect: Effect
-    takeover_value: str | None = None
+    strengths: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 def names(folder: Path) -> list[str]:
@@ -124,16 +63,46 @@ def names(folder: Path) -> list[str]:
 
 
 def load(folder: Path, name: str, overrides: Sequence[str] = ()) -> Scenario:
-    """Read `scenarios/<name>.yaml` and apply `path=value` overrides.
+    """Read `scenarios/<name>.yaml` and apply `path=value` overrides; `a+b` are the incidents of both.
 
     A path starts inside every incident (`where.NAME=x`, `effects.0.rate=3`); a leading number picks one incident
-    (`0.start=-2h`). Values are YAML; an empty one removes the key.
+    (`0.start=-2h`). Values are YAML; an empty one removes the key. `strength=weak` applies the scenario's own list of
+    that name first. Incidents that overlap make one story: when only some of them are bad data, all are `both`.
     """
+    strength = "medium"
+    rest: list[str] = []
+    for override in overrides:
+        key, _, value = override.partition("=")
+        strength, rest = (value, rest) if key == "strength" else (strength, [*rest, override])
+    parts = [_read(folder, each, strength) for each in name.split("+")]
+    incidents = [incident for part in parts for incident in part.get("incidents") or []]
+    _override(incidents, rest, name)
+    title = "; ".join(str(part.get("title")) for part in parts)
+    loaded = parse(Scenario, {"name": name, "title": title, "incidents": incidents}, str(folder / "scenarios" / name))
+    verdicts = {incident.verdict for incident in loaded.incidents}
+    if len(parts) == 1 or len(verdicts) < 2:
+        return loaded
+    return loaded.model_copy(
+        update={"incidents": tuple(each.model_copy(update={"verdict": "both"}) for each in loaded.incidents)}
+    )
+
+
+def _read(folder: Path, name: str, strength: str) -> dict[str, Any]:
+    """One scenario file at a strength, as it is parsed by `load`."""
     path = folder / "scenarios" / f"{name}.yaml"
     if not path.is_file():
         raise UsageError(f"unknown scenario {name!r}", hint=f"one of: {', '.join(names(folder)) or 'none is there'}")
     data = read_yaml(path)
-    incidents = data.get("incidents") or [] if isinstance(data, dict) else []
+    known = parse(Scenario, data, str(path)).strengths
+    assert isinstance(data, dict)
+    if strength not in known and strength != "medium":
+        hint = f"one of: {', '.join(['medium', *known])}"
+        raise UsageError(f"scenario {name!r} has no strength {strength!r}", hint=hint)
+    _override(data.get("incidents") or [], known.get(strength, ()), name)
+    return data
+
+
+def _override(incidents: list[Any], overrides: Sequence[str], name: str) -> None:
     for override in overrides:
         dotted, separator, text = override.partition("=")
         if not separator or not dotted:
@@ -146,7 +115,6 @@ def load(folder: Path, name: str, overrides: Sequence[str] = ()) -> Scenario:
             raise UsageError(f"--set {override}: scenario {name!r} has no such incident", hint="leave it out")
         for target in targets:
             _assign(target, keys, yaml.safe_load(text) if text else None, override)
-    return parse(Scenario, data, str(path))
 
 
 def _assign(target: Any, keys: Sequence[str], value: object, override: str) -> None:
@@ -232,14 +200,20 @@ def _check(
     types = [simulator.events[event] for event in events]
     for name, value in where.items():
         if name in simulator.dimensions:
-            values = {v for event in events for v in simulator.dimension_values(event)[name]}
+            # Another type's value is no mistake: of this type, nothing is in the segment.
+            values = {v for event in simulator.events for v in simulator.dimension_values(event)[name]}
             if value not in values and name not in invented:
                 raise UsageError(f"{kind}: {name} has no value {value!r}", hint=f"one of: {', '.join(sorted(values))}")
-        elif not any(isinstance(t.fields.get(name), Categorical) for t in types):
+        elif not any(isinstance(t.fields.get(name), Categorical | Pool) for t in types):
             raise UsageError(
                 f"{kind}: {name!r} is no dimension and no categorical field",
                 hint=f"dimensions: {', '.join(simulator.dimensions)}",
             )
+    silence, malformed = effect.silence, effect.malformed
+    if silence and silence.partition is not None and silence.partition >= silence.of:
+        raise UsageError(f"{kind}: no partition {silence.partition} of {silence.of}", hint="they count from 0")
+    if malformed and malformed.reason is not None and malformed.reason not in KINDS:
+        raise UsageError(f"{kind}: nothing is broken by {malformed.reason!r}", hint=f"one of: {', '.join(KINDS)}")
     target = effect.probability or effect.scale or effect.drop
     if target is None:
         if effect.takeover and effect.takeover.dimension not in simulator.dimensions:

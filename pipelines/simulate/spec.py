@@ -209,6 +209,17 @@ class Faults(Frozen):
     kinds: Shares = Field(default_factory=dict)
 
 
+class Unrest(Frozen):
+    """Traffic that is less even than Poisson: a factor that wanders, sometimes by leaps, and returns.
+
+    Its logarithm is an autoregressive series with Student's t innovations (4 degrees of freedom) of standard deviation
+    `spread`; after `memory_minutes` a third of a leap is left.
+    """
+
+    spread: float = Field(default=0.0, ge=0, le=1)
+    memory_minutes: float = Field(default=45.0, gt=0)
+
+
 class Simulator(Frozen):
     """The whole of `simulator.yaml`."""
 
@@ -218,6 +229,7 @@ class Simulator(Frozen):
     dimensions: dict[str, Dimension]
     populations: dict[str, Population] = Field(default_factory=dict)
     faults: Faults = Faults()
+    unrest: Unrest = Unrest()
     events: dict[str, EventType]
 
     @model_validator(mode="after")

@@ -11,22 +11,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.simulate import columns
-from pipelines.simulate.columns import Hashes
-from pipelines.simulate.fields import Column, Draft, Drawn, compiled
+from pipelines.simulate.effects import Active
+from pipelines.simulate.fields import Column, Draft, Drawn, Touch, compiled
+from pipelines.simulate.hashes import Hashes, mix, uniform
 from pipelines.simulate.leaves import Leaves, Mask
-from pipelines.simulate.population import Seats, mix, uniform
-from pipelines.simulate.scenario import Active, Effect
+from pipelines.simulate.malformed import KINDS
+from pipelines.simulate.partition import partitions_of
+from pipelines.simulate.population import Seats
 from pipelines.simulate.season import Floats, Ints, Season
 from pipelines.simulate.spec import Member, SchemaVersion, Session, Simulator
 
 _NETWORK_MS = 400.0
 _NETWORK_MAX_MS = 5_000.0
-_LATE_MAX_MS = 45 * 60_000.0
+LATE_MAX_MS = 45 * 60_000
+_ARRAYS = ("send", "event", "high", "low", "leaf", "version", "late", "again", "bad", "reason")
 
 
 @dataclass
 class Rows:
-    """Events of one type; arrays of equal length. Times in epoch ms: `event` is when it happened, `send` when sent."""
+    """Events of one type; arrays of equal length. Times in epoch ms: `event` is when it happened, `send` when sent.
+
+    A scenario sends an event twice with the chance `again` and breaks it with the chance `bad`, by the kind of broken
+    event that `reason` counts to; by any kind where it is -1.
+    """
 
     send: Ints
     event: Ints
@@ -35,13 +42,16 @@ class Rows:
     leaf: Ints
     version: Ints
     late: Mask
+    again: Floats
+    bad: Floats
+    reason: Ints
     columns: dict[str, Column]
     dropped: dict[str, Mask]
 
     def only(self, keep: Mask) -> Rows:
         """The rows of a mask."""
         return Rows(
-            **{name: getattr(self, name)[keep] for name in ("send", "event", "high", "low", "leaf", "version", "late")},
+            **{name: getattr(self, name)[keep] for name in _ARRAYS},
             columns={name: column[keep] for name, column in self.columns.items()},
             dropped={name: mask[keep] for name, mask in self.dropped.items()},
         )
@@ -49,10 +59,7 @@ class Rows:
     def plus(self, other: Rows) -> Rows:
         """These rows and then the others."""
         return Rows(
-            **{
-                name: np.concatenate([getattr(self, name), getattr(other, name)])
-                for name in ("send", "event", "high", "low", "leaf", "version", "late")
-            },
+            **{name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in _ARRAYS},
             columns={name: np.concatenate([column, other.columns[name]]) for name, column in self.columns.items()},
             dropped={name: np.concatenate([mask, other.dropped[name]]) for name, mask in self.dropped.items()},
         )
@@ -108,9 +115,7 @@ class Stream:
 
     def draw(self, rng: np.random.Generator, extra_rng: np.random.Generator, start: int, end: int) -> Rows:
         """Events sent in [start, end). Rate effects thin these, or add events drawn from `extra_rng`."""
-        rates = [
-            a for a in self._active if a.effect.rate is not None and a.start < end and a.end > start - _LATE_MAX_MS
-        ]
+        rates = [a for a in self._active if a.effect.rate is not None and a.start < end and a.end > start - LATE_MAX_MS]
         base = self._candidates(rng, start, end, 1.0, rates)
         if not rates:
             return base
@@ -127,7 +132,7 @@ class Stream:
         factor = np.ones(len(event))
         for active in rates:
             inside = self.leaves.mask(active.where)[leaf] & (event >= active.start) & (event < active.end)
-            factor = np.where(inside, factor * float(active.effect.rate or 0.0), factor)
+            factor = np.where(inside, factor * active.factor(float(active.effect.rate or 0.0), event), factor)
         return factor
 
     def _candidates(
@@ -136,7 +141,7 @@ class Stream:
         send = self._season.draw(rng, start, end, self._per_ms * volume).astype(np.int64)
         n = len(send)
         network = np.minimum(rng.exponential(_NETWORK_MS, n), _NETWORK_MAX_MS)
-        lateness = self._late_ms * 1.1 + rng.random(n) * (_LATE_MAX_MS - self._late_ms * 1.1)
+        lateness = self._late_ms * 1.1 + rng.random(n) * (LATE_MAX_MS - self._late_ms * 1.1)
         late = rng.random(n) < self._late_share
         event = send - np.where(late, lateness, network).astype(np.int64)
         leaf = self.leaves.draw(rng, n)
@@ -149,16 +154,53 @@ class Stream:
             taken = self._seats[population].take(segment[leaf], event, traffic, rng.random(n))
             members[population], sessions[population] = taken
         leaf = self._taken_over(leaf, event, next(iter(members.values()), None), low)
-        draft = Draft(rng, leaf, season, members, sessions, lambda name: self._on_field(name, draft, event))
+        draft = Draft(rng, leaf, season, members, sessions, lambda name: self._on_field(name, draft, event, low))
         for name, field in self._fields.items():
             draft.columns[name] = field.draw(draft)
         dropped: dict[str, Mask] = {}
         for active in self._active:
             if active.effect.drop and active.effect.drop.field in self._fields:
                 name, share = active.effect.drop.field, active.effect.drop.share
-                mask = self._mask(active, draft, event) & (uniform(mix(low, 5)) < share)
+                mask = self._mask(active, draft, event) & (uniform(mix(low, 5)) < share * active.strength(event))
                 dropped[name] = dropped.get(name, np.zeros(n, dtype=bool)) | mask
-        return Rows(send, event, high, low, leaf, self._versions_by_leaf[leaf], late, draft.columns, dropped)
+        version, nothing = self._versions_by_leaf[leaf], np.zeros(n)
+        rows = Rows(
+            send, event, high, low, leaf, version, late, nothing, nothing, np.full(n, -1), draft.columns, dropped
+        )
+        return self._disturbed(rows, draft)
+
+    def _disturbed(self, rows: Rows, draft: Draft) -> Rows:
+        """What the effects on delivery do: silence, delay, and the chances to be sent twice or broken."""
+        keep = np.ones(len(rows.send), dtype=bool)
+        for active in self._active:
+            effect = active.effect
+            if not (effect.silence or effect.delay or effect.duplicates or effect.malformed):
+                continue
+            mask = self._mask(active, draft, rows.event)
+            share = np.where(mask, active.strength(rows.event), 0.0)
+            if effect.silence and mask.any():
+                keep &= ~(mask & self._in_partition(rows, effect.silence.partition, effect.silence.of))
+            elif effect.delay:
+                behind = uniform(mix(rows.low, 23)) < effect.delay.share * share
+                later = int(effect.delay.minutes * 60_000)
+                rows.send = rows.send + np.where(behind, later, 0)
+                rows.late = rows.late | (behind & (later > self._late_ms))
+            elif effect.duplicates:
+                rows.again = np.maximum(rows.again, effect.duplicates * share)
+            elif effect.malformed:
+                rows.bad = np.maximum(rows.bad, effect.malformed.share * share)
+                if effect.malformed.reason is not None:
+                    rows.reason = np.where(mask, KINDS.index(effect.malformed.reason), rows.reason)
+        return rows if keep.all() else rows.only(keep)
+
+    def _in_partition(self, rows: Rows, partition: int | None, of: int) -> Mask:
+        if partition is None:
+            return np.ones(len(rows.send), dtype=bool)
+        return np.asarray(partitions_of(self._keys(rows), of) == partition)
+
+    def delays(self, start: int, end: int) -> bool:
+        """Whether a scenario sends events of [start, end) later than they happened."""
+        return any(a.effect.delay and a.start < end and a.end > start - LATE_MAX_MS for a in self._active)
 
     def _taken_over(self, leaf: Ints, event: Ints, member: Ints | None, low: Hashes) -> Ints:
         """Move the share of the members (or of the events, where there are none) that an incident takes over."""
@@ -169,17 +211,19 @@ class Stream:
             draw = uniform(mix(low if member is None else member, 7))
             inside = self.leaves.mask(active.where)[leaf] & (event >= active.start) & (event < active.end)
             moved = self.leaves.moved(leaf, takeover.dimension, active.takeover_value)
-            leaf = np.where(inside & (draw < takeover.share), moved, leaf)
+            leaf = np.where(inside & (draw < takeover.share * active.strength(event)), moved, leaf)
         return leaf
 
-    def _on_field(self, name: str, draft: Draft, event: Ints) -> list[tuple[Effect, Mask]]:
+    def _on_field(self, name: str, draft: Draft, event: Ints, low: Hashes) -> list[Touch]:
         found = []
         for active in self._active:
             target = active.effect.probability or active.effect.scale
             if target is not None and target.field == name:
                 mask = self._mask(active, draft, event)
+                if active.effect.scale and active.effect.scale.share < 1:
+                    mask &= uniform(mix(low, 19)) < active.effect.scale.share
                 if mask.any():
-                    found.append((active.effect, mask))
+                    found.append(Touch(active.effect, mask, active.factor(target.factor, event)))
         return found
 
     def _mask(self, active: Active, draft: Draft, event: Ints) -> Mask:
@@ -238,6 +282,9 @@ class Stream:
             else:
                 parts.append(pc.if_else(pa.array(present), columns.join([head, text]), ""))
         parts.append("}")
+        return self._keys(rows), columns.join(parts)
+
+    def _keys(self, rows: Rows) -> pa.Array:
         key = self._fields[self._spec.key]
         assert key.text is not None
-        return key.text(rows.columns[self._spec.key]), columns.join(parts)
+        return key.text(rows.columns[self._spec.key])

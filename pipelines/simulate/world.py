@@ -18,15 +18,15 @@ import pyarrow as pa
 
 from pipelines.simulate import labels, spec
 from pipelines.simulate import scenario as scenarios
-from pipelines.simulate.columns import Hashes
 from pipelines.simulate.fields import Column
+from pipelines.simulate.hashes import Hashes, mix, uniform
 from pipelines.simulate.leaves import Mask
 from pipelines.simulate.malformed import KINDS, Breaker, Limits
-from pipelines.simulate.population import Seats, mix, uniform
+from pipelines.simulate.population import Seats
 from pipelines.simulate.scenario import Scenario, activate
 from pipelines.simulate.season import DAY_MS, Ints, Season
-from pipelines.simulate.spec import Faults, Member, Simulator
-from pipelines.simulate.stream import Rows, Stream
+from pipelines.simulate.spec import Faults, Member, Simulator, Unrest
+from pipelines.simulate.stream import LATE_MAX_MS, Rows, Stream
 
 _BLOCK_SECONDS = (3600, 1800, 900, 300, 60, 30, 10, 5, 2, 1)
 _BLOCK_EVENTS = 20_000
@@ -52,8 +52,8 @@ class Batch:
 class _Sent:
     """What a block draws, and what of it is sent in a stretch.
 
-    `event, low, late, broken` are of everything drawn, one event type after the other; `row` points into them, in the
-    order of sending, with its time of sending `at`, whether it is the `second` time, and its event type's index.
+    `event, low, late, broken, reason` are of everything drawn, one event type after the other; `row` points into them,
+    in the order of sending, with its time of sending `at`, whether it is the `second` time, and its event type's index.
     """
 
     drawn: list[Rows]
@@ -61,6 +61,7 @@ class _Sent:
     low: Hashes
     late: Mask
     broken: Mask
+    reason: Ints
     row: Ints
     at: Ints
     second: Mask
@@ -83,6 +84,7 @@ class World:
         limits: Limits | None = None,
         overrides: Sequence[str] = (),
         seasonal: bool = True,
+        unrest: Unrest | None = None,
     ) -> None:
         """`start` and `end` anchor the scenario's relative times; they do not bound what `events` can draw.
 
@@ -107,7 +109,7 @@ class World:
         self._breaker = Breaker(simulator.events, self.limits)
         weights = np.array([self.faults.kinds.get(kind, 1.0) for kind in KINDS])
         self._kind_shares = weights / weights.sum()
-        self._build(Season(simulator.seasonality if seasonal else None))
+        self._build(Season(simulator.seasonality if seasonal else None, unrest or simulator.unrest, seed))
         per_second = self.events_per_day / 86_400
         fitting = [s for s in _BLOCK_SECONDS if s * per_second <= _BLOCK_EVENTS]
         self.block_ms = 1000 * (fitting[0] if fitting else _BLOCK_SECONDS[-1])
@@ -177,15 +179,17 @@ class World:
 
     def _sent(self, block: int, first: int, last: int) -> _Sent:
         drawn = [self._drawn(block, index, stream) for index, stream in enumerate(self._streams)]
-        send, event, low, late = (
-            np.concatenate([getattr(rows, name) for rows in drawn]) for name in ("send", "event", "low", "late")
+        send, event, low, late, again, bad, reason = (
+            np.concatenate([getattr(rows, name) for rows in drawn])
+            for name in ("send", "event", "low", "late", "again", "bad", "reason")
         )
-        broken = uniform(mix(low, 11)) < self.faults.malformed
-        row, at, second = self._sendings(send, low, broken, (block + 1) * self.block_ms)
+        broken = uniform(mix(low, 11)) < np.maximum(bad, self.faults.malformed)
+        twice = (uniform(mix(low, 13)) < np.maximum(again, self.faults.duplicates)) & ~broken
+        row, at, second = self._sendings(send, low, np.flatnonzero(twice), (block + 1) * self.block_ms)
         inside = (at >= first) & (at < last)
         row = row[inside]
         types = np.searchsorted(np.cumsum([len(rows.send) for rows in drawn]), row, side="right")
-        return _Sent(drawn, event, low, late, broken, row, at[inside], second[inside], types)
+        return _Sent(drawn, event, low, late, broken, reason, row, at[inside], second[inside], types)
 
     def _block(self, block: int, first: int, last: int) -> Batch:
         """The part of a block that is sent in [first, last), in the order of sending."""
@@ -200,24 +204,37 @@ class World:
         for index, name in enumerate(self.simulator.events):
             counts[f"type.{name}"] = int((sent.types == index).sum())
         for position in np.flatnonzero(broken[row]):
-            kind, key, value = self._broken(sent.low[row[position]], keys[position], values[position])
+            of = row[position]
+            kind, key, value = self._broken(sent.low[of], sent.reason[of], keys[position], values[position])
             keys[position], values[position] = key, value
             counts.update(("malformed", f"malformed.{kind}"))
         return Batch(keys, values, sent.event[row], sent.at, counts)
 
     def _drawn(self, block: int, index: int, stream: Stream) -> Rows:
+        """What is sent in a block: drawn for it, and held back from earlier ones by a scenario."""
+        start, end = block * self.block_ms, (block + 1) * self.block_ms
+        rows = self._own(block, index, stream)
+        if not stream.delays(start - LATE_MAX_MS, end):
+            return rows
+        rows = rows.only(rows.send < end)
+        for earlier in range((start - LATE_MAX_MS) // self.block_ms, block):
+            held = self._own(earlier, index, stream)
+            rows = rows.plus(held.only((held.send >= start) & (held.send < end)))
+        return rows
+
+    def _own(self, block: int, index: int, stream: Stream) -> Rows:
         rng, extra_rng = (
             np.random.Generator(np.random.SFC64(np.random.SeedSequence([self.seed, block, index, part])))
             for part in (0, 1)
         )
         return stream.draw(rng, extra_rng, block * self.block_ms, (block + 1) * self.block_ms)
 
-    def _sendings(self, send: Ints, low: Hashes, broken: Mask, end: int) -> tuple[Ints, Ints, Mask]:
+    @staticmethod
+    def _sendings(send: Ints, low: Hashes, twice: Ints, end: int) -> tuple[Ints, Ints, Mask]:
         """Row, time and whether it is the second time, for everything that is sent, in the order of sending.
 
         A duplicate follows its first within seconds, and within the same block.
         """
-        twice = np.flatnonzero((uniform(mix(low, 13)) < self.faults.duplicates) & ~broken)
         delay = -np.log1p(-uniform(mix(low[twice], 17))) * _RESEND_MS
         again = np.minimum(send[twice] + delay.astype(np.int64), end - 1)
         row = np.concatenate([np.arange(len(send)), twice])
@@ -225,10 +242,13 @@ class World:
         order = np.argsort(sent, kind="stable")
         return row[order], sent[order], order >= len(send)
 
-    def _broken(self, low: np.uint64, key: bytes, value: bytes) -> tuple[str, bytes | None, bytes | None]:
-        """Kind, key and value of an event broken on purpose; its own random id decides how."""
+    def _broken(
+        self, low: np.uint64, reason: np.int64, key: bytes, value: bytes
+    ) -> tuple[str, bytes | None, bytes | None]:
+        """Kind, key and value of an event broken on purpose; its own random id decides how, or the scenario."""
         rng = np.random.default_rng(int(low))
         kind = str(rng.choice(KINDS, p=self._kind_shares))
+        kind = kind if reason < 0 else KINDS[reason]
         return kind, *self._breaker.break_event(kind, key, value, rng)
 
 

@@ -121,17 +121,23 @@ def test_bad_release_reaches_part_of_the_members_and_reports_euros(both):
     )
 
 
+BAD_DATA = {"bad-release", "schema-break", "duplicate-storm", "late-burst", "silent-partition"}
+STARTS = {"late-burst": "13:45", "slow-leak": "13:10"}
+ENDS = {"late-burst": "14:45"}
+EVERYWHERE = {"level-shift", "silent-partition"}
+
+
 @pytest.mark.parametrize("name", sorted(set(scenarios.names(SHOP)) - {"none"}))
 def test_label_says_when_where_and_what(make_world, name):
     (label,) = make_world(name, seed=11).labels()
     record = orjson.loads(label.to_json())
-    assert record["start"] == "2026-11-18T14:00:00.000Z"
-    assert record["end"] == "2026-11-18T15:00:00.000Z"
+    assert record["start"] == f"2026-11-18T{STARTS.get(name, '14:00')}:00.000Z"
+    assert record["end"] == f"2026-11-18T{ENDS.get(name, '15:00')}:00.000Z"
     assert record["scenario"] == name
     assert record["seed"] == 11
-    assert record["verdict"] == ("bad data" if name == "bad-release" else "changed behaviour")
-    assert record["cause"]
-    assert record["metric"] in {"traffic", "conversion_rate", "latency_p95", "revenue"}
+    assert record["verdict"] == ("bad data" if name in BAD_DATA else "changed behaviour")
+    assert bool(record["cause"]) == (name not in EVERYWHERE)
+    assert record["metric"] in {"traffic", "conversion_rate", "error_rate", "latency_p95", "revenue"}
 
 
 def test_none_has_no_label(make_world):
