@@ -15,7 +15,7 @@ BOOTSTRAP := @command -v python3 >/dev/null || { echo "setup: there is no python
 # Extra arguments of pytest: make test ARGS='-k lease'
 ARGS ?=
 
-.PHONY: help setup tools ready demo test test-unit test-spark test-integration lint format lock bench up down status doctor \
+.PHONY: help setup tools ready demo test test-unit test-spark test-integration lint format lock bench score score-nab score-rca up down status doctor \
   console clean
 
 help: ## List every target
@@ -66,6 +66,16 @@ lock: tools ## Resolve the requirements and the jars anew, and write their hashe
 
 bench: ready ## Measure throughput and latency; each benchmark prints its table
 	@$(PYTHON) -m benchmarks
+
+score: tools ## Score detection and explanation where no outside data is needed
+	@$(PYTHON) -m benchmarks.sparse
+
+score-nab: tools ## Score the record detector on a checkout of numenta/NAB (NAB=path)
+	@$(PYTHON) -m benchmarks.nab $(NAB); nab=$$?; $(PYTHON) -m benchmarks.nab_crossfit $(NAB); crossfit=$$?; \
+	  $(PYTHON) -m benchmarks.vus $(NAB) && exit $$((nab || crossfit))
+
+score-rca: tools ## Score root causes on a checkout of shaido987/riskloc (RISKLOC=path)
+	@$(PYTHON) -m benchmarks.rca $(RISKLOC); rca=$$?; $(PYTHON) -m benchmarks.sparse --real $(RISKLOC) && exit $$rca
 
 up: ready ## Start Kafka and LocalStack, and apply Terraform
 	@$(PULSEIQ) up

@@ -5,7 +5,7 @@
 
 Draws the events that `pulseiq demo` would send, sums them up as gold does, learns the baseline, lets the gate judge the
 recent stretch as one batch, and evaluates it with the code of the detect job. Each seed looks at another hour of
-another day, as the demo is run at any time. Nothing is written; docs/scorecards/scenarios.md has the last results.
+another day, as the demo is run at any time. Nothing is written.
 """
 
 from __future__ import annotations
