@@ -5,12 +5,18 @@ locals {
     artifacts = { versioned = true }
     reports   = { versioned = true }
   }
+
+  # Which of them get what not every S3-compatible store knows.
+  encrypted = var.storage.encryption ? local.buckets : {}
+  closed    = var.storage.public_access_block ? local.buckets : {}
+  owned     = var.storage.ownership_controls ? local.buckets : {}
 }
 
 resource "aws_kms_key" "this" {
   description             = "Encrypts the buckets of ${var.name}"
   enable_key_rotation     = true
   deletion_window_in_days = var.key_deletion_days
+  policy                  = data.aws_iam_policy_document.key.json
 }
 
 resource "aws_kms_alias" "this" {
@@ -26,7 +32,7 @@ resource "aws_s3_bucket" "this" {
 }
 
 resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
-  for_each = local.buckets
+  for_each = local.encrypted
 
   bucket = aws_s3_bucket.this[each.key].id
 
@@ -41,7 +47,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
 }
 
 resource "aws_s3_bucket_public_access_block" "this" {
-  for_each = local.buckets
+  for_each = local.closed
 
   bucket                  = aws_s3_bucket.this[each.key].id
   block_public_acls       = true
@@ -51,7 +57,7 @@ resource "aws_s3_bucket_public_access_block" "this" {
 }
 
 resource "aws_s3_bucket_ownership_controls" "this" {
-  for_each = local.buckets
+  for_each = local.owned
 
   bucket = aws_s3_bucket.this[each.key].id
 
@@ -70,38 +76,6 @@ resource "aws_s3_bucket_versioning" "this" {
   }
 }
 
-data "aws_iam_policy_document" "tls_only" {
-  for_each = var.require_tls ? local.buckets : {}
-
-  statement {
-    sid       = "DenyPlainHttp"
-    effect    = "Deny"
-    actions   = ["s3:*"]
-    resources = [aws_s3_bucket.this[each.key].arn, "${aws_s3_bucket.this[each.key].arn}/*"]
-
-    principals {
-      type        = "*"
-      identifiers = ["*"]
-    }
-
-    condition {
-      test     = "Bool"
-      variable = "aws:SecureTransport"
-      values   = ["false"]
-    }
-  }
-}
-
-resource "aws_s3_bucket_policy" "tls_only" {
-  for_each = var.require_tls ? local.buckets : {}
-
-  bucket = aws_s3_bucket.this[each.key].id
-  policy = data.aws_iam_policy_document.tls_only[each.key].json
-
-  # S3 refuses two changes of one bucket's access at a time.
-  depends_on = [aws_s3_bucket_public_access_block.this]
-}
-
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
   for_each = var.retention == null ? {} : local.buckets
 
@@ -114,6 +88,27 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 
     abort_incomplete_multipart_upload {
       days_after_initiation = var.retention.unfinished_upload_days
+    }
+  }
+
+  dynamic "rule" {
+    for_each = each.key == "lake" ? var.retention.lake_tiers : []
+
+    content {
+      id     = "tier-after-${rule.value.days}-days"
+      status = "Enabled"
+
+      filter {
+        and {
+          prefix                   = rule.value.prefix
+          object_size_greater_than = 131072 # smaller ones cost more in a colder tier than they save
+        }
+      }
+
+      transition {
+        days          = rule.value.days
+        storage_class = rule.value.storage_class
+      }
     }
   }
 
@@ -134,21 +129,27 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   depends_on = [aws_s3_bucket_versioning.this]
 }
 
+resource "aws_s3_bucket_logging" "this" {
+  for_each = var.access_logs == null ? {} : local.buckets
+
+  bucket        = aws_s3_bucket.this[each.key].id
+  target_bucket = aws_s3_bucket.logs[0].id
+  target_prefix = "${each.key}/"
+}
+
 # A random word that lives and dies with the lake bucket. Streams compare it before each commit: a bucket that was made
 # anew must not be written to with the offsets of the old one.
+#
+# The word is the resource's own id. `replace_triggered_by` would not see a bucket that is gone and made again, which is
+# no change of it, and `ignore_changes` would keep the word of `uuid()` even then.
 resource "terraform_data" "epoch" {
-  input = uuid()
-
-  lifecycle {
-    ignore_changes       = [input]
-    replace_triggered_by = [aws_s3_bucket.this["lake"].arn]
-  }
+  triggers_replace = aws_s3_bucket.this["lake"].arn
 }
 
 resource "aws_s3_object" "epoch" {
   bucket  = aws_s3_bucket.this["lake"].id
   key     = "_epoch"
-  content = terraform_data.epoch.output
+  content = terraform_data.epoch.id
 
   depends_on = [aws_s3_bucket_server_side_encryption_configuration.this]
 }

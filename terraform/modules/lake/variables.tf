@@ -8,6 +8,23 @@ variable "name" {
   }
 }
 
+variable "storage" {
+  description = "What the store of the buckets does beside buckets, objects and versions: encryption by the key, blocking of public access, ownership of objects. AWS does all of it; what is not named for another store is not asked of it."
+  nullable    = false
+
+  type = object({
+    encryption          = optional(bool, false)
+    public_access_block = optional(bool, false)
+    ownership_controls  = optional(bool, false)
+  })
+
+  default = {
+    encryption          = true
+    public_access_block = true
+    ownership_controls  = true
+  }
+}
+
 variable "require_tls" {
   description = "Deny every request over plain http. Off only where the endpoint has no TLS, as an emulator on loopback."
   type        = bool
@@ -15,12 +32,29 @@ variable "require_tls" {
 }
 
 variable "retention" {
-  description = "Days after which unfinished uploads (all buckets) and old versions (versioned buckets) are removed; null: no lifecycle rules, which an emulator takes a minute to confirm."
+  description = "Days after which unfinished uploads (all buckets) and old versions (versioned buckets) are removed, and the lake's large objects move to a colder tier; null: no lifecycle rules, which an emulator takes a minute to confirm."
   type = object({
     unfinished_upload_days = optional(number, 7)
     old_version_days       = optional(number, 90)
+    lake_tiers = optional(list(object({
+      days          = number
+      storage_class = string
+      prefix        = optional(string, "")
+    })), [])
   })
   default = null
+}
+
+variable "access_logs" {
+  description = "Days that the log of who read and wrote what is kept; null: none is written."
+  type        = object({ days = optional(number, 90) })
+  default     = null
+}
+
+variable "key_services" {
+  description = "AWS services that may use the key for this account, as `logs.eu-central-1.amazonaws.com`."
+  type        = set(string)
+  default     = []
 }
 
 variable "force_destroy" {

@@ -1,9 +1,7 @@
 terraform {
   required_version = ">= 1.9"
 
-  # `terraform init -backend-config=path=...` says where; locally `pulseiq up` does.
-  backend "local" {}
-
+  # No backend: terraform/env/*.tfbackend has each environment's, and `pulseiq env` puts it beside these files.
   required_providers {
     aws = {
       source  = "hashicorp/aws"
