@@ -15,21 +15,18 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.simulated_gold import Gold, accepted, sent
+from benchmarks.simulated_product import History, history_of, look, recent_of
 from pipelines import contract as contracts
 from pipelines.contract import Contract
-from pipelines.detect import baseline
 from pipelines.incidents import Incident
-from pipelines.incidents.find import Findings, find, usual_of
+from pipelines.incidents.find import Findings
 from pipelines.jobs.demo import EVENTS, HISTORY, PRODUCT, RECENT
 from pipelines.simulate.labels import Label
-from pipelines.simulate.run import world_of
-from pipelines.simulate.world import World
 from quality.gate import Gate
 
 SCENARIOS = ("conversion-drop", "traffic-spike", "latency-regression", "regional-outage", "bad-release", "none")
@@ -56,23 +53,8 @@ SEGMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("where.region=", "where.device=android"),
     ),
 }
-# The first seed looks back from here, each further one from so much later.
-_FIRST = datetime(2026, 11, 16, tzinfo=UTC)
-_STEP = timedelta(hours=17, minutes=7, seconds=30)
 # The demo detects so long after the end of its world.
 _AFTER = timedelta(seconds=100)
-
-
-@dataclass(frozen=True)
-class History:
-    """What is known before the recent stretch: events, gold and baseline of one seed."""
-
-    seed: int
-    until: datetime
-    events: int
-    sent: pd.DataFrame
-    gold: Gold
-    learnt: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -136,69 +118,13 @@ class Result:
         return named and verdicts == {self.label.verdict} and not self.false
 
 
-def history_of(contract: Contract, seed: int, events: int) -> History:
-    """A seed's week without incident, as far as the baseline learns from it."""
-    until = _FIRST + seed * _STEP
-    world = _world(contract, seed, "none", (), until, events)
-    start, border = until - HISTORY, until - RECENT
-    everything = sent(world, contract, start, border)
-    gold = Gold.of(accepted(everything), contract)
-    frame = gold.series(_floor(start, contract), _floor(border, contract), {})
-    facts = everything[["at", "event_ms", "broken", "second", "late"]]
-    return History(seed, until, events, facts, gold, baseline.fit(frame, contract, _floor(border, contract)))
-
-
 def judge(contract: Contract, gate: Gate, history: History, scenario: str, overrides: Sequence[str]) -> Result:
     """What the demo would say of a scenario after this history."""
-    world = _world(contract, history.seed, scenario, overrides, history.until, history.events)
-    end = history.until + _AFTER
-    recent = sent(world, contract, history.until - RECENT, end)
-    passed = accepted(recent)
-    verdict = gate.check(_silver(passed), rows_total=len(passed), batch_time=end.replace(tzinfo=None))
-    held = verdict.outcome == "hold"
-    windows = sorted(passed["at"].unique())
-    results = pd.DataFrame(
-        [
-            (pd.Timestamp(at, unit="s"), each.check, each.observed, each.expected, each.owner)
-            for each in verdict.failed
-            for at in windows
-        ],
-        columns=["window_start", "check", "observed", "expected", "owner"],
-    )
-    gold = history.gold if held else history.gold.plus(Gold.of(passed, contract))
-    facts = pd.concat([_facts(history.sent, held=False), _facts(recent, held=held)], ignore_index=True)
-    start = _floor(history.until - RECENT, contract)
-    frame = gold.series(start, _floor(end, contract), usual_of(history.learnt))
-    confirmed = end - contract.allowed_lateness
-    found = find(contract, frame, history.learnt, facts, results, gold.leaves, confirmed)
-    labels = world.labels()
-    label = labels[0] if labels else None
-    return Result(
-        scenario, history.seed, label, verdict.outcome, tuple(found.incidents), _delay(found, label, contract)
-    )
-
-
-def _world(
-    contract: Contract, seed: int, scenario: str, overrides: Sequence[str], until: datetime, events: int
-) -> World:
-    return world_of(contract, seed, scenario, overrides, start=until - HISTORY, end=until, events=events)
-
-
-def _silver(events: pd.DataFrame) -> pd.DataFrame:
-    """What the gate reads of accepted events; row rules have seen to ids and versions, which the simulator numbers."""
-    return events.assign(
-        event_id=[f"event {i}" for i in range(len(events))],
-        event_time=pd.to_datetime(events["event_ms"], unit="ms"),
-        schema_version=1,
-        **{name: events[name].astype(object) for name in events.select_dtypes("category")},
-    )
-
-
-def _facts(events: pd.DataFrame, *, held: bool) -> pd.DataFrame:
-    """Counts per window and class, as refine keeps them; what is broken counts where it happened."""
-    names = np.select([events["second"], events["broken"]], ["duplicates", "quarantine"], "held" if held else "silver")
-    found = events.assign(**{"class": names}).groupby(["at", "class"]).size().rename("n").reset_index()
-    return found.assign(window_start=pd.to_datetime(found["at"], unit="s"), reason="").drop(columns="at")
+    recent = recent_of(contract, gate, history, scenario, overrides, recent=RECENT, after=_AFTER)
+    found = look(contract, history, recent)
+    label = recent.labels[0] if recent.labels else None
+    delay = _delay(found, label, contract)
+    return Result(scenario, history.seed, label, recent.gate, tuple(found.incidents), delay)
 
 
 def _delay(found: Findings, label: Label | None, contract: Contract) -> float:
@@ -208,10 +134,6 @@ def _delay(found: Findings, label: Label | None, contract: Contract) -> float:
     fired = found.evidence.loc[found.evidence["fired"], "window_start"]
     after = fired[fired + contract.window > start]
     return float((after.min() + contract.window - start) / timedelta(minutes=1)) if len(after) else float("nan")
-
-
-def _floor(moment: datetime, contract: Contract) -> datetime:
-    return pd.Timestamp(moment).floor(contract.window).to_pydatetime()
 
 
 def line(result: Result) -> str:
@@ -261,7 +183,7 @@ def results(args: argparse.Namespace) -> Iterator[Result]:
     contract = contracts.load(PRODUCT)
     more = SEGMENTS if args.segments else {}
     for seed in range(args.first_seed, args.first_seed + args.seeds):
-        history = history_of(contract, seed, args.events)
+        history = history_of(contract, seed, args.events, HISTORY, RECENT)
         for scenario in args.scenario or SCENARIOS:
             for overrides in [args.set if scenario != "none" else (), *more.get(scenario, ())]:
                 yield judge(contract, Gate(contract), history, scenario, overrides)

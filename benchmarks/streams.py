@@ -1,6 +1,6 @@
 """Throughput and latency of the streams on real Kafka and LocalStack, beside a bare copy of the same records.
 
-    python -m benchmarks.streams --events 1000000 --rate 5000 --seconds 150
+    python -m benchmarks.streams --events 2000000 --rate 5000 --seconds 150
 
 Throughput: the records are in Kafka before anything starts. The bare copy appends them to one Delta table and does
 nothing else; then bronze and refine read them together, up to gold. "whole" counts from the start of the queries,
@@ -44,7 +44,7 @@ BATCH = 200_000
 def main() -> None:
     """Run both parts and print their tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--events", type=int, default=1_000_000, help="records for throughput")
+    parser.add_argument("--events", type=int, default=2_000_000, help="records for throughput")
     parser.add_argument("--rate", type=int, default=5_000, help="events a second for latency")
     parser.add_argument("--seconds", type=int, default=150, help="how long they come; half of it warms up")
     asked = parser.parse_args()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -14,6 +16,11 @@ ALERTS = (
 )  # fmt: skip
 # Windows without notable evidence that close an alert.
 QUIET_WINDOWS = 3
+
+
+def stayed_away(tests: Sequence[str]) -> bool:
+    """Whether an alert by these tests says that events stayed away, and nothing of the value that they would have."""
+    return set(tests) == {"missing"}
 
 
 def active(fired: Mask, notable: Mask) -> Mask:

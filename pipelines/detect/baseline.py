@@ -6,6 +6,7 @@ calibrate the tests are those of predictions one window ahead, over profiles tha
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +17,7 @@ from pipelines.contract import Contract
 from pipelines.detect import calibration, exempt, families, level, profile, statistics
 from pipelines.detect.calibration import Tail
 from pipelines.detect.families import Family
-from pipelines.detect.grid import Floats, Grid, Mask, to_grid, window_range
+from pipelines.detect.grid import Floats, Grid, Ints, Mask, to_grid, window_range
 from pipelines.detect.learnt import COLUMNS, Learnt, to_rows
 from pipelines.detect.profile import Calendar
 
@@ -25,6 +26,9 @@ FEWEST_WINDOWS = 24
 _FOLDS = 7
 # Silence is never taken for more certain than this dispersion of the volume allows.
 _LEAST_VOLUME_DISPERSION = 0.02
+# What series share is learnt from the metric's largest ones, so that no number of series asks for more memory.
+_MOST_POOLED = 250
+_POOLED_CELLS = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -43,52 +47,80 @@ class _Observed:
     absent: Mask
 
 
-def fit(series: pd.DataFrame, contract: Contract, until: datetime) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Shared:
+    """What all series of a metric share: whether their logarithm is judged, and their tails by test and direction."""
+
+    logarithmic: bool
+    tails: dict[tuple[str, str], calibration.Common]
+
+
+def pool_size(windows: int) -> int:
+    """How many series of a metric, its largest, say what all of them share, given a history of so many windows."""
+    return max(1, min(_MOST_POOLED, _POOLED_CELLS // max(windows, 1)))
+
+
+def fit(
+    series: pd.DataFrame, contract: Contract, until: datetime, shared: Mapping[str, Shared] | None = None
+) -> pd.DataFrame:
     """Learn the baseline from a series frame.
 
     Args:
         series: series frame of the history; rows at or after `until` are not looked at.
         contract: names the metrics, the window and the planned events, from whose windows nothing is learnt.
         until: end of the history (UTC); the first window that may be tested starts here or later.
+        shared: by metric, what its series share, when the frame has only some of them beside the whole.
 
     Returns:
         One row per series with `learnt.COLUMNS`; nothing where there are fewer than `FEWEST_WINDOWS`.
     """
+    parts = [to_rows(each) for each in learnt_metrics(series, contract, until, shared or {})]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+
+
+def share(series: pd.DataFrame, contract: Contract, until: datetime) -> dict[str, Shared]:
+    """By metric, what its series share, from a frame of its `pool_size` largest ones."""
+    return {
+        each.metric.name: Shared(
+            each.logarithmic, {key: tail.common for key, tail in each.tail.items() if tail.common is not None}
+        )
+        for each in learnt_metrics(series, contract, until, {})
+    }
+
+
+def learnt_metrics(
+    series: pd.DataFrame, contract: Contract, until: datetime, shared: Mapping[str, Shared]
+) -> Iterator[Learnt]:
+    """What `fit` learns, metric by metric."""
     seconds = int(contract.window.total_seconds())
     end = np.datetime64(int(pd.Timestamp(until).timestamp()) // seconds * seconds, "s")
     rows = series[series["window_start"] < pd.Timestamp(end)]
-    empty = pd.DataFrame(columns=list(COLUMNS))
     if not len(rows):
-        return empty
+        return
     windows = window_range(rows["window_start"].min().to_datetime64(), end, seconds)
     if len(windows) < FEWEST_WINDOWS:
-        return empty
-    grids = [grid for metric in contract.metrics if (grid := to_grid(rows, metric, windows)).names]
-    parts = [
-        to_rows(
-            learn(
-                grid,
-                end,
-                seconds,
-                exempt.planned(contract.sensitivity, grid.metric.name, grid.names, windows, seconds),
-            )
-        )
-        for grid in grids
-    ]
-    return pd.concat(parts, ignore_index=True) if parts else empty
+        return
+    for metric in contract.metrics:
+        grid = to_grid(rows, metric, windows)
+        if grid.names:
+            absent = exempt.planned(contract.sensitivity, metric.name, grid.names, windows, seconds)
+            yield learn(grid, end, seconds, absent, shared.get(metric.name))
 
 
-def learn(grid: Grid, until: np.datetime64, seconds: int, absent: Mask | None = None) -> Learnt:
+def learn(
+    grid: Grid, until: np.datetime64, seconds: int, absent: Mask | None = None, shared: Shared | None = None
+) -> Learnt:
     """Everything about one metric, from its history; nothing from windows of `absent`, (series, windows)."""
     calendar = Calendar.of(grid.windows, seconds)
     absent = np.zeros(grid.n.shape, dtype=bool) if absent is None else absent
+    logarithmic = shared.logarithmic if shared else grid.metric.kind == "mean" and _all_positive(grid)
+    pooled = _largest(grid, pool_size(len(grid.windows)))
     grid = exempt.filled(grid, absent, calendar)
     week = calendar.of_week()
     family = families.family_of(grid.metric)
     events = grid.denominator if grid.metric.kind == "ratio" else grid.n
     volume_table = _table("count", events, np.ones_like(events), calendar, grid.whole)
     volume = np.exp(volume_table)
-    logarithmic = bool(grid.metric.kind == "mean" and _all_positive(grid))
     y, w = families.observed(grid, volume[:, week], logarithmic)
     table = volume_table if family == "count" else _table(family, y, w, calendar, grid.whole)
     outside = _without_own_day(family, y, w, calendar, grid.whole, table)
@@ -101,7 +133,7 @@ def learn(grid: Grid, until: np.datetime64, seconds: int, absent: Mask | None = 
     followed = level.follow(family, y, w, outside, plain, drift, keep)
     warm = np.arange(len(grid.windows)) >= min(len(grid.windows) // 4, int(86_400 / seconds))
     history = _Observed(family, y, w, outside, followed.predicted, warm, absent)
-    dispersion, tail = _errors(history, statistics.hurting(grid.metric))
+    dispersion, tail = _errors(history, statistics.hurting(grid.metric), shared, pooled)
     shown, shown_dispersion = _shown(grid, calendar)
     spread = families.dispersion("count", events, volume[:, week], np.ones_like(events))
     return Learnt(
@@ -128,7 +160,9 @@ def learn(grid: Grid, until: np.datetime64, seconds: int, absent: Mask | None = 
     )
 
 
-def _errors(history: _Observed, directions: tuple[str, ...]) -> tuple[dict[str, Floats], dict[tuple[str, str], Tail]]:
+def _errors(
+    history: _Observed, directions: tuple[str, ...], shared: Shared | None, pooled: Ints
+) -> tuple[dict[str, Floats], dict[tuple[str, str], Tail]]:
     """Dispersion per test, and tails per test and direction, over the warm windows."""
     dispersion: dict[str, Floats] = {}
     tail: dict[tuple[str, str], Tail] = {}
@@ -141,7 +175,8 @@ def _errors(history: _Observed, directions: tuple[str, ...]) -> tuple[dict[str, 
         y, m, w = (each[:, warm] for each in (sums.y, sums.m, sums.w))
         dispersion[test] = _dispersion(history.family, y, m, w, known)
         for direction, value in statistics.values(test, history.family, sums, dispersion[test], directions).items():
-            tail[test, direction] = calibration.fit(value[:, warm], usable)
+            common = shared.tails.get((test, direction)) if shared else None
+            tail[test, direction] = calibration.fit(value[:, warm], usable, common, pooled)
     return dispersion, tail
 
 
@@ -185,6 +220,14 @@ def _shown(grid: Grid, calendar: Calendar) -> tuple[Floats | None, Floats]:
     y = np.where(has, np.log(np.where(has, grid.value, 1.0)) * w, 0.0)
     table = _table("level", y, w, calendar, grid.whole)
     return np.exp(table), families.dispersion("level", y, w * table[:, calendar.of_week()], w)
+
+
+def _largest(grid: Grid, count: int) -> Ints:
+    """Rows of the series with most events, the whole first; of equal ones those whose names come first."""
+    size = grid.n.sum(axis=1)
+    if grid.whole is not None:
+        size[grid.whole] = np.inf
+    return np.sort(np.lexsort((np.array(grid.names, dtype=str), -size))[:count])
 
 
 def _all_positive(grid: Grid) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.detect.grid import Floats, Mask
+from pipelines.detect.grid import Floats, Ints, Mask
 
 TAIL_SHARE = 0.02
 # A series' own tail counts as much as that of the metric once it has this many peaks in it.
@@ -26,12 +26,28 @@ _NO_HISTORY_SCALE = 1.5
 
 
 @dataclass(frozen=True)
+class Common:
+    """What a metric's series share: where their tail `begins`, its `steady` mean excess, and its shape.
+
+    None where history is too short to say.
+    """
+
+    begins: float | None
+    steady: float | None
+    shape: float
+
+
+@dataclass(frozen=True)
 class Tail:
-    """Tails of one statistic for a metric's series: quantiles (series, 21), scale (series,), shape (one)."""
+    """Tails of one statistic for a metric's series: quantiles (series, 21), scale (series,), shape (one).
+
+    `common` is what they were steadied by; None when it was read from a stored baseline.
+    """
 
     quantiles: Floats
     scale: Floats
     shape: float
+    common: Common | None = None
 
     def p_value(self, statistic: Floats) -> Floats:
         """Chance of a value this large in an ordinary window; statistic (series, windows)."""
@@ -47,40 +63,60 @@ class Tail:
 
     def of(self, rows: list[int]) -> Tail:
         """The tails of some of the series."""
-        return Tail(self.quantiles[rows], self.scale[rows], self.shape)
+        return Tail(self.quantiles[rows], self.scale[rows], self.shape, self.common)
 
 
-def fit(statistic: Floats, usable: Mask, smallest_scale: float = 0.7) -> Tail:
+def fit(
+    statistic: Floats,
+    usable: Mask,
+    common: Common | None = None,
+    pooled: Ints | None = None,
+    smallest_scale: float = 0.7,
+) -> Tail:
     """Tails from history, (series, windows); windows that are not `usable` are left out.
 
     Neighbouring windows share their events, so only the peak of each cluster beyond the threshold is counted. A series
     is never taken for calmer than the metric's series together: a week holds too few peaks to believe that.
+
+    Args:
+        common: what the metric's series share, when these are only some of them; learnt from these when None.
+        pooled: rows that `common` is then learnt from; all of them when None.
     """
     series = len(statistic)
     quantiles = np.tile(-np.log(1.0 - _GRID), (series, 1))
-    own_sum, own_count = np.zeros(series), np.zeros(series)
     long = [i for i in range(series) if usable[i].sum() >= _FEWEST]
-    if not long:
-        return Tail(quantiles, np.full(series, _NO_HISTORY_SCALE), _SHAPES[0])
-    common = float(np.quantile(np.concatenate([statistic[i, usable[i]] for i in long]), _GRID[-1]))
-    pooled: list[Floats] = []
-    for i in long:
+    shared = long if pooled is None else [i for i in pooled if i in set(long)]
+    begins = _begins([statistic[i, usable[i]] for i in shared]) if common is None else common.begins
+    excess: dict[int, Floats] = {}
+    for i in long if begins is not None else ():
         row = statistic[i, usable[i]]
         own = np.quantile(row, _GRID)
-        own[-1] = max(own[-1], common)
+        own[-1] = max(own[-1], begins)
         # Strictly growing, so that a rank is defined between equal values.
         quantiles[i] = np.maximum.accumulate(own) + np.arange(len(_GRID)) * 1e-9
-        excess = peaks(row, own[-1]) - own[-1]
-        own_sum[i], own_count[i] = excess.sum(), len(excess)
-        pooled.append(excess)
-    together = np.concatenate(pooled)
-    if len(together) < _FEWEST_PEAKS:
-        return Tail(quantiles, np.full(series, _NO_HISTORY_SCALE), _SHAPES[0])
-    shape = shape_of(together)
+        excess[i] = peaks(row, own[-1]) - own[-1]
+    if common is None:
+        common = _common(begins, [excess[i] for i in shared], smallest_scale)
+    if common.steady is None:
+        return Tail(quantiles, np.full(series, _NO_HISTORY_SCALE), common.shape, common)
+    own_sum, own_count = np.zeros(series), np.zeros(series)
+    for i, each in excess.items():
+        own_sum[i], own_count[i] = each.sum(), len(each)
+    steady = common.steady
     # The mean of a generalised-Pareto law is scale / (1 - shape).
-    steady = max(float(together.mean()), smallest_scale)
-    scale = np.maximum((own_sum + _STEADY * steady) / (own_count + _STEADY), steady) * (1.0 - shape)
-    return Tail(quantiles, scale, shape)
+    scale = np.maximum((own_sum + _STEADY * steady) / (own_count + _STEADY), steady) * (1.0 - common.shape)
+    return Tail(quantiles, scale, common.shape, common)
+
+
+def _begins(history: list[Floats]) -> float | None:
+    return float(np.quantile(np.concatenate(history), _GRID[-1])) if history else None
+
+
+def _common(begins: float | None, excess: list[Floats], smallest_scale: float) -> Common:
+    together = np.concatenate(excess) if excess else np.empty(0)
+    if len(together) < _FEWEST_PEAKS:
+        return Common(begins, None, _SHAPES[0])
+    return Common(begins, max(float(together.mean()), smallest_scale), shape_of(together))
 
 
 def peaks(values: Floats, threshold: float) -> Floats:

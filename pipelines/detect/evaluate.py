@@ -8,6 +8,7 @@ unless that window is extreme.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,9 +17,9 @@ import pandas as pd
 from pipelines.contract import Contract, Sensitivity
 from pipelines.detect import evidence, exempt, families, learnt, level, statistics
 from pipelines.detect.alerts import active
-from pipelines.detect.grid import Floats, Grid, Mask, to_grid, window_range
+from pipelines.detect.grid import Floats, Grid, Mask, Times, to_grid, window_range
 from pipelines.detect.judged import Judged
-from pipelines.detect.learnt import Learnt
+from pipelines.detect.learnt import Crowd, Learnt
 from pipelines.detect.profile import Calendar
 from pipelines.detect.statistics import Sums
 from pipelines.errors import StateError
@@ -30,15 +31,40 @@ _ECHO_WINDOWS = 3
 _WITHOUT_LARGEST = 2.0
 _SCORE_CUT = 4.0
 _MOST_PASSES = 4
+# What one test of one series sees by chance, others see too, and it is one alert; and what is rare must also be large
+# and last. So the limits may add up to this many times the allowance: `python -m benchmarks.calibration` counts.
+TOGETHER = 6.0
 
 
-def evaluate(series: pd.DataFrame, baseline: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Allowance:
+    """Among whom a product's false alerts are shared: so many metrics, and of each all series and those not muted."""
+
+    metrics: int
+    crowds: Mapping[str, tuple[Crowd, Crowd]]
+
+    @classmethod
+    def of(cls, contract: Contract, crowds: Mapping[str, tuple[Crowd, Crowd]], last: Times) -> Allowance:
+        """From the series that were counted, wherever they are; `last` is the window that mutes are asked of, (1,)."""
+        silent = sum(
+            crowds[each.name][1] == Crowd(0, 0)
+            if each.name in crowds
+            else bool(exempt.muted(contract.sensitivity, each.name, [each.name], last).all())
+            for each in contract.metrics
+        )
+        return cls(max(len(contract.metrics) - silent, 1), crowds)
+
+
+def evaluate(
+    series: pd.DataFrame, baseline: pd.DataFrame, contract: Contract, allowance: Allowance | None = None
+) -> pd.DataFrame:
     """Evidence of every window from the baseline's `until` to the last one in the frame.
 
     Args:
         series: series frame of finished windows, from the baseline's `until` on; a window without rows was empty.
         baseline: from `baseline.fit`, of one run.
         contract: metrics, window, and sensitivity.
+        allowance: among whom false alerts are shared, where the baseline holds only some of the series.
 
     Returns:
         Frame with `evidence.COLUMNS`, one row per series, window and test: all rows of whole metrics, and those rows of
@@ -58,14 +84,18 @@ def evaluate(series: pd.DataFrame, baseline: pd.DataFrame, contract: Contract) -
             hint="evaluate windows after it, or learn the baseline until an earlier time",
         )
     windows = window_range(until.to_datetime64(), (last + pd.Timedelta(seconds=seconds)).to_datetime64(), seconds)
+    told = contract.sensitivity
+    metrics = heard_metrics(baseline, contract, last) if allowance is None else allowance.metrics
     parts = []
     for metric in contract.metrics:
         known = learnt.from_rows(baseline, metric)
         if known is not None:
+            limit = None
+            if allowance is not None:
+                muted = exempt.muted(told, metric.name, known.names, windows[-1:])[:, 0]
+                limit = limits(known, told, metrics, muted, allowance.crowds[metric.name])
             grid = to_grid(series, metric, windows, known.names)
-            parts.append(
-                evidence.rows(judge(grid, known, contract.sensitivity, heard_metrics(baseline, contract, last)))
-            )
+            parts.append(evidence.rows(judge(grid, known, told, metrics, limit)))
     found = [part for part in parts if len(part)]
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(evidence.COLUMNS))
 
@@ -80,18 +110,26 @@ def heard_metrics(baseline: pd.DataFrame, contract: Contract, last: pd.Timestamp
     return max(len(contract.metrics) - silent, 1)
 
 
-def limits(known: Learnt, sensitivity: Sensitivity, metrics: int, muted: Mask | None = None) -> Floats:
+def limits(
+    known: Learnt,
+    sensitivity: Sensitivity,
+    metrics: int,
+    muted: Mask | None = None,
+    crowds: tuple[Crowd, Crowd] | None = None,
+) -> Floats:
     """p-value that each series must reach in one window, its tests counted, (series,).
 
-    The allowance per week, spread evenly over windows and metrics, and over series by `learnt.weights`. Series that
-    are `muted` (series,) take no part of it; they are shown beside what they would have to reach.
+    The allowance per week times `TOGETHER`, spread evenly over windows and metrics, and over series by
+    `Crowd.weights`. Series that are `muted` (series,) take no part of it; they are shown beside what they would have
+    to reach. `crowds` are all of the metric's series and those not muted, where `known` has only some of them.
     """
     per_window = sensitivity.false_alerts_per_week * known.window_seconds / (7 * 86_400)
-    weights = learnt.weights(known.dims)
-    if muted is not None and muted.any() and not muted.all():
-        heard = np.flatnonzero(~muted)
-        weights[heard] = learnt.weights(tuple(known.dims[i] for i in heard))
-    return np.asarray(per_window / metrics * weights)
+    loud = np.arange(len(known.dims)) if muted is None else np.flatnonzero(~muted)
+    every, heard = crowds or (Crowd.of(known.dims), Crowd.of([known.dims[i] for i in loud]))
+    weights = every.weights(known.dims)
+    if heard != Crowd(0, 0):
+        weights[loud] = heard.weights([known.dims[i] for i in loud])
+    return np.asarray(TOGETHER * per_window / metrics * weights)
 
 
 def judge(grid: Grid, known: Learnt, sensitivity: Sensitivity, metrics: int, limit: Floats | None = None) -> Judged:

@@ -13,7 +13,8 @@ from pipelines.detect.profile import Calendar
 from pipelines.detect.statistics import Sums
 from pipelines.detect.words import sentence
 
-# `p_value` is the test's own, `limit` what it had to reach, `since` where the deviation began; `effect` is relative.
+# `p_value` is the test's own, `limit` what it had to reach, `since` where the deviation began; `effect` is relative;
+# `words` say it in a sentence where it is notable or fired.
 COLUMNS = (
     "metric",
     "series",
@@ -85,11 +86,34 @@ def rows(judged: Judged) -> pd.DataFrame:
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
     found = pd.concat(parts, ignore_index=True).sort_values(["window_start", "series", "test"], ignore_index=True)
-    found["words"] = [
+    # An ordinary window needs no sentence, and there are thousands of them.
+    told = (found["fired"] | (found["p_value"] <= NOTABLE)).to_numpy()
+    found["words"] = ""
+    found.loc[told, "words"] = [
         sentence(dict(zip(found.columns, each, strict=True)), grid.metric, known.window_seconds, known.history_days)
-        for each in found.itertuples(index=False, name=None)
+        for each in found[told].itertuples(index=False, name=None)
     ]
     return found[list(COLUMNS)]
+
+
+def course(judged: Judged, row: int) -> pd.DataFrame:
+    """One series window by window: window_start, judged, value, expected, low, high, p_value, fired (by any test)."""
+    sums = judged.sums["point"]
+    value, expected = shown(judged.grid, judged.learnt, sums)
+    low, high = usual_range(judged.grid, judged.learnt, sums, "point")
+    own = [p for (test, _), p in judged.p.items() if test == "point"]
+    return pd.DataFrame(
+        {
+            "window_start": judged.grid.windows,
+            "value": value[row],
+            "judged": True,
+            "fired": np.logical_or.reduce(list(judged.fired.values()), axis=0)[row],
+            "expected": expected[row],
+            "low": low[row],
+            "high": high[row],
+            "p_value": np.minimum.reduce(own)[row],
+        }
+    )
 
 
 def effect(grid: Grid, known: Learnt, sums: Sums, test: str) -> Floats:

@@ -48,12 +48,16 @@ def plans(sensitivity: Sensitivity, rows: pd.DataFrame, seconds: int) -> pd.Seri
 
 
 def muted(sensitivity: Sensitivity, metric: str, names: Sequence[str], windows: Times) -> Mask:
-    """Where nothing is wanted of a series: in the windows that start before the mute's end."""
+    """Where nothing is wanted of a series: in the windows that start within the mute's time."""
     out = np.zeros((len(names), len(windows)), dtype=bool)
     for mute in sensitivity.mute:
         row = np.array([mute.covers(metric, name) for name in names], dtype=bool)
-        before = np.ones(len(windows), dtype=bool) if mute.until is None else windows < _second(mute.until)
-        out |= row[:, None] & before
+        during = np.ones(len(windows), dtype=bool)
+        if mute.since is not None:
+            during &= windows >= _second(mute.since)
+        if mute.until is not None:
+            during &= windows < _second(mute.until)
+        out |= row[:, None] & during
     return out
 
 
@@ -72,11 +76,15 @@ def filled(grid: Grid, absent: Mask, calendar: Calendar) -> Grid:
         return grid
     hours = min(24, calendar.slots)
     hour = np.minimum(calendar.slot, calendar.slots - 1) * hours // calendar.slots
-    at = np.equal.outer(hour, np.arange(hours)).astype(np.float64)
+    own = [np.flatnonzero(hour == each) for each in range(hours)]
     here = ~absent
 
+    def by_hour(part: Floats) -> Floats:
+        # No matrix product: its last digits depend on how many series there are.
+        return np.stack([part[:, at].sum(axis=1) for at in own], axis=1)
+
     def usual(part: Floats, weight: Floats) -> Floats:
-        top, bottom = (part * weight * here) @ at, (weight * here) @ at
+        top, bottom = by_hour(part * weight * here), by_hour(weight * here)
         every = top.sum(axis=1, keepdims=True) / np.maximum(bottom.sum(axis=1, keepdims=True), 1e-300)
         return np.asarray(np.where(bottom > 0, top / np.maximum(bottom, 1e-300), every)[:, hour])
 

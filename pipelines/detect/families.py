@@ -99,6 +99,8 @@ def dispersion(family: Family, y: Floats, m: Floats, w: Floats) -> Floats:
     By moments: count E z^2 = 1 + d M, share E z^2 = 1 + d (N - 1), amount and level E z^2 = d, where z^2 is the
     squared residual over the variance without dispersion.
     """
+    # Row by row in memory: numpy otherwise adds up one series alone in another way than several.
+    y, m, w = (np.ascontiguousarray(each) for each in (y, m, w))
     numerator, information = score(family, y, m, w)
     usable = information > 0
     z2 = np.where(usable, numerator**2 / np.where(usable, information, 1.0), np.nan)

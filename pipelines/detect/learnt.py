@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,15 +97,28 @@ class Learnt:
         )
 
 
-def weights(dims: tuple[Mapping[str, str], ...]) -> Floats:
-    """How a metric's allowance of false alerts is shared, (series,), sum 1.
+@dataclass(frozen=True)
+class Crowd:
+    """How many series of a metric share its allowance: of at most one dimension, and combinations of dimensions."""
 
-    Series of at most one dimension share one half, combinations of dimensions the other.
-    """
-    fine = np.array([len(each) > 1 for each in dims])
-    if not fine.any():
-        return np.full(len(dims), 1.0 / len(dims))
-    return np.where(fine, 0.5 / fine.sum(), 0.5 / max(int((~fine).sum()), 1))
+    coarse: int
+    fine: int
+
+    @classmethod
+    def of(cls, dims: Sequence[Mapping[str, str]]) -> Crowd:
+        """Of all series, by their dimensions."""
+        fine = sum(len(each) > 1 for each in dims)
+        return cls(len(dims) - fine, fine)
+
+    def weights(self, dims: Sequence[Mapping[str, str]]) -> Floats:
+        """Shares of some of them, (series,); those of all add up to 1.
+
+        Series of at most one dimension share one half, combinations of dimensions the other.
+        """
+        fine = np.array([len(each) > 1 for each in dims], dtype=bool)
+        if not self.fine:
+            return np.full(len(dims), 1.0 / max(self.coarse, 1))
+        return np.where(fine, 0.5 / self.fine, 0.5 / max(self.coarse, 1))
 
 
 def to_rows(learnt: Learnt) -> pd.DataFrame:

@@ -18,6 +18,8 @@ from pipelines.detect.grid import Floats, Ints, Mask, Times
 DAY = 86_400
 _PASSES = 3
 _FEWEST_DAYS_FOR_SLOTS = 4
+# One event shifts a cell by the inverse of its information; so many are taken whatever the other days have.
+_EVENTS_TAKEN = 3.0
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def _stage(family: Family, days: _Days, table: Floats, groups: int, around_day: 
         shift, weight = _leftover(family, days, eta, 1)
         eta = eta + _link(family, _shrunk(shift[:, :, 0], weight[:, :, 0])[:, :, None])
     shift, weight = _leftover(family, days, eta, groups)
-    effect, variance = _robust_mean(shift, weight)
+    effect, variance = _robust_mean(family, shift, weight)
     if groups > 1:
         effect = _believed(effect, variance)
     return np.repeat(_link(family, effect), table.shape[2] // groups, axis=1)[:, None, :]
@@ -133,15 +135,20 @@ def _week_stage(family: Family, days: _Days, table: Floats, hours: int) -> Float
     for weekday in range(7):
         at = days.weekday == weekday
         if at.sum() >= 2:
-            mean, spread = _robust_mean(shift[:, at], weight[:, at])
+            mean, spread = _robust_mean(family, shift[:, at], weight[:, at])
             seen = (weight[:, at] > 0).sum(axis=1) >= 2
             effect[:, weekday], variance[:, weekday] = np.where(seen, mean, 0.0), np.where(seen, spread, np.inf)
     flat = _believed(effect.reshape(len(table), -1), variance.reshape(len(table), -1)).reshape(effect.shape)
     return np.repeat(_link(family, flat), table.shape[2] // hours, axis=2)
 
 
-def _robust_mean(shift: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """Mean over days (axis 1) of (series, days, groups), cut at 3 MAD around the median; and its variance."""
+def _robust_mean(family: Family, shift: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Mean over days (axis 1) of (series, days, groups), cut at 3 MAD around the median; and its variance.
+
+    Of events that are counted one by one, days cannot differ by less than counting does: with less than one event a day
+    most days have none, and around their median, with their deviation of nothing, every event would be cut away.
+    """
+    counted = family in ("count", "share")
     seen = weight > 0
     centre = _median(shift, seen)[:, None, :]
     scaled = np.abs(shift - centre) * np.sqrt(weight)
@@ -149,7 +156,11 @@ def _robust_mean(shift: Floats, weight: Floats) -> tuple[Floats, Floats]:
     # The median absolute deviation of n points around their own median is too small by about (n - 1) / n.
     spread = 1.4826 * _median(scaled.reshape(len(scaled), -1), seen.reshape(len(scaled), -1))[:, None, None]
     spread = np.maximum(spread, 1e-9) * np.sqrt(count / np.maximum(count - 1, 0.5))
+    if counted:
+        spread = np.maximum(spread, 1.0)
     reach = 3.0 * _ratio(spread * np.ones_like(weight), np.sqrt(weight))
+    if counted:
+        reach += _ratio(np.full_like(weight, _EVENTS_TAKEN), weight)
     cut = np.clip(shift, centre - reach, centre + reach)
     total = weight.sum(axis=1)
     effect = _ratio((cut * weight).sum(axis=1), total)

@@ -130,11 +130,16 @@ def _limit(days: float | None, per_day: int, where: str) -> float:
         return LIMIT
     points = days * per_day
     if not FITTED[0] <= points < LONGEST:
+        often = points < FITTED[0]
         raise UsageError(
-            f"{where}: a limit of {days:g} days is {points:g} points of a series with {per_day} a day, "
-            f"expected {FITTED[0]:g} to {LONGEST:g} points",
+            f"{where}: a limit of {days:g} days is {points:g} points at {per_day} a day, and "
+            + (
+                f"what comes more often than once in {FITTED[0]:g} points is ordinary noise here, not an alert"
+                if often
+                else f"nothing can be told to be more seldom than once in {LONGEST:g} points"
+            ),
             hint=f"a limit of at least {np.ceil(FITTED[0] / per_day):g} days"
-            if points < FITTED[0]
+            if often
             else f"a limit of less than {LONGEST / per_day:g} days",
         )
     return points

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from pipelines.errors import UsageError
+from pipelines.explain.gains import Kind
 from pipelines.explain.leaves import COLUMNS
-from pipelines.explain.scan import Kind
 
 
 def read_leaves(file: Path, dims: Sequence[str], kind: Kind) -> pd.DataFrame:

@@ -14,12 +14,13 @@ import pandas as pd
 
 from pipelines.errors import UsageError
 from pipelines.explain.cuboids import Codes, Floats, merged
-from pipelines.explain.scan import Kind
+from pipelines.explain.gains import Kind
 
 # The columns that a metric's kind is explained by.
 COLUMNS: dict[Kind, tuple[str, ...]] = {
     "amount": ("actual", "expected"),
     "count": ("actual", "expected"),
+    "sum": ("actual", "expected", "events"),
     "ratio": ("numerator", "denominator", "history_numerator", "history_denominator"),
 }
 # Expected numerator of a ratio's leaf with little history: this many events of the overall ratio are added.
@@ -35,6 +36,7 @@ class Leaves:
         values: the names behind each dimension's codes.
         codes: (leaves, dims).
         actual, expected: (leaves,); never both zero.
+        unit: what actual and expected are counted in, see `unit_of`.
         ratio: columns of a ratio, (4, leaves with any event) in the order of `COLUMNS`; None for other kinds.
     """
 
@@ -43,6 +45,7 @@ class Leaves:
     codes: Codes
     actual: Floats
     expected: Floats
+    unit: float
     ratio: Floats | None
 
     @property
@@ -61,9 +64,10 @@ def encode(frame: pd.DataFrame, dims: Sequence[str], kind: Kind) -> Leaves:
     named = sorted(dims)
     coded = [_codes(frame[name]) for name in named]
     if not len(frame) or not named:
-        return Leaves((), (), np.empty((0, 0), dtype=np.int64), np.empty(0), np.empty(0), None)
+        return Leaves((), (), np.empty((0, 0), dtype=np.int64), np.empty(0), np.empty(0), 1.0, None)
     codes, columns = merged(np.stack([each for each, _ in coded], axis=1), tuple(len(v) for _, v in coded), columns)
-    actual, expected = _sides(columns) if kind == "ratio" else columns
+    actual, expected = sides(columns, overall(*columns[2:].sum(axis=1))) if kind == "ratio" else columns[:2]
+    unit = unit_of(expected.sum(), columns[2].sum()) if kind == "sum" else 1.0
     keep = actual + expected > 0
     if kind == "ratio":
         keep &= columns[1] > 0
@@ -76,6 +80,7 @@ def encode(frame: pd.DataFrame, dims: Sequence[str], kind: Kind) -> Leaves:
         codes=codes[:, telling],
         actual=actual,
         expected=expected,
+        unit=unit,
         ratio=columns if kind == "ratio" else None,
     )
 
@@ -105,8 +110,21 @@ def _codes(column: pd.Series) -> tuple[Codes, tuple[str, ...]]:
     return places.astype(np.int64)[numbers], tuple(map(str, names))
 
 
-def _sides(ratio: Floats) -> tuple[Floats, Floats]:
-    """Actual and expected numerators of a ratio's leaves."""
+def unit_of(expected: float, events: float) -> float:
+    """What a sum over events is to be counted in so that it varies as a count does, by its own size.
+
+    n amounts of mean m add up with variance n E[x^2] (compound Poisson law: Feller, vol. 1, XII.2), which is 2 n m^2
+    where amounts differ by as much as their mean, as exponential ones do. In units of 2 m mean and variance are n / 2.
+    """
+    return 2 * expected / events if expected > 0 and events > 0 else 1.0
+
+
+def overall(past_numerator: float, past_denominator: float) -> float:
+    """A ratio's value before, all leaves together."""
+    return past_numerator / past_denominator if past_denominator > 0 else 0.0
+
+
+def sides(ratio: Floats, before: float) -> tuple[Floats, Floats]:
+    """Actual and expected numerators of a ratio's leaves, (4, leaves) in the order of `COLUMNS`."""
     k, n, past_k, past_n = ratio
-    overall = past_k.sum() / past_n.sum() if past_n.sum() > 0 else 0.0
-    return k, n * (past_k + _PRIOR_EVENTS * overall) / (past_n + _PRIOR_EVENTS)
+    return k, n * (past_k + _PRIOR_EVENTS * before) / (past_n + _PRIOR_EVENTS)

@@ -22,14 +22,22 @@ class RateMix:
         return self.rate + self.mix
 
 
-def rate_and_mix(numerator: Floats, denominator: Floats, past_numerator: Floats, past_denominator: Floats) -> RateMix:
+def rate_and_mix(
+    numerator: Floats,
+    denominator: Floats,
+    past_numerator: Floats,
+    past_denominator: Floats,
+    totals: tuple[float, float] | None = None,
+) -> RateMix:
     """Split the change of a ratio between two periods over its segments, all arguments (segments,).
 
     With weights w (share of the denominator) and rates p: sum over segments of (p1 - p0)(w1 + w0) / 2 is the rate
     effect and of (w1 - w0)(p1 + p0) / 2 the mix effect; the midpoints leave no interaction term. A segment without
-    events in one of the periods takes its rate of the other, so that its coming or going is mix.
+    events in one of the periods takes its rate of the other, so that its coming or going is mix. Of some segments it is
+    their part of the sums, when `totals` are those of all denominators, now and before.
     """
-    w1, w0 = denominator / denominator.sum(), past_denominator / past_denominator.sum()
+    now, past = totals or (denominator.sum(), past_denominator.sum())
+    w1, w0 = denominator / now, past_denominator / past
     with np.errstate(divide="ignore", invalid="ignore"):
         p1 = numerator / denominator
         p0 = past_numerator / past_denominator

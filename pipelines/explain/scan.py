@@ -13,13 +13,17 @@ Formulas, with the leaf's actual a and expected e, both sums over the incident's
 G is the log Bayes factor of "these leaves share one shift mu" against "each is noise": an element wins by a tight
 spread, and a mixed superset loses by kcap. No spread is below h, that of sampling alone: leaves too small to have had
 any event are alike (d = -2) without proving anything. The best gain of the opposite direction, where no incident is,
-is the incident's own false-discovery control: nothing below 1.2 times that mirror is reported.
+is the incident's own false-discovery control: nothing below 1.2 times that mirror is reported. The name of a cause
+leaves out leaves of earlier causes that did not move as far (`_narrowed`).
 
 Where the mirror itself would pass for an incident, two may have happened at once, one up and one down: the other
 direction is searched among the leaves that the causes leave over, against what is left of the first direction; what it
 finds is taken out, and the first direction is searched anew, against a mirror that is noise again.
 
-Everything moved alike when one shift of all leaves gains more than all causes together.
+Everything moved alike when one shift of all leaves gains more than all causes together. Where it moved a little one way
+and nothing stands out of that, a segment that moved the other way is looked for.
+
+A sum over events varies as a count does, in a unit of its own (`leaves.unit_of`); an amount by a part of itself.
 
 Thin data may leave the best element below the stop although nothing else could have been it. The search is made after
 something was detected, so that the question is which element, not whether: the best one is then believed by its
@@ -28,37 +32,51 @@ posterior among all elements, exp(G) over their sum, each set of leaves counted 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol, Self
 
 import numpy as np
 
 from pipelines.explain.cuboids import Codes, Cube, Floats
+from pipelines.explain.gains import Kind, channels, gain, noise, shifts, spread_of, variance
 
-Kind = Literal["amount", "count", "ratio"]
-
-# Sampling variance per unit of 2 / (a + e), and the least spread between leaves, by kind of metric.
-NOISE: dict[Kind, tuple[float, float]] = {"amount": (0.0, 0.03), "count": (1.0, 0.03), "ratio": (1.0, 0.4)}
-_LOG_TAIL = np.log(1e-30 * np.sqrt(2 * np.pi) / 4)
-_LEAST_SHIFT = 0.1  # an element must have moved at least this far to be a candidate
+LEAST_SHIFT = 0.1  # an element must have moved at least this far to be a candidate
 _REPORTED_SHIFT = 0.2  # and this far to be reported; what lies between is taken out in silence
 _STOP = 24.0
 _MIRROR = 1.2
 _SURE = 0.95  # posterior from which an element below the stop is believed
 _ALIKE = 0.8  # all moved alike only when what lies outside the best element moved this part of the whole's shift
+_CONTRADICTED = 2.0  # standard errors by which leaves taken out fall short of a cause that would be theirs, too
 _AGAINST = 3.0  # what moved against an incident must gain so many times what is left of the incident's direction
 _ROUNDS = 40
-_RANKED = 10
+RANKED = 10
 
 
 @dataclass(frozen=True)
 class Found:
-    """An element: the dimensions it fixes and their codes, its gain, and its shift mu, positive where it rose."""
+    """An element: the dimensions it fixes and their codes, its gain, and its shift mu, positive where it rose.
+
+    Codes grow with the names of the values; where leaves have none, they are these names.
+    """
 
     dims: tuple[int, ...]
-    code: tuple[int, ...]
+    code: tuple[int, ...] | tuple[str, ...]
     gain: float
     shift: float
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Leaves of an element that were taken out before it was found.
+
+    `weight` is the sum of their w, `shift` their mean one in the search's direction; `apart` are dimensions in which
+    all leaves that are left share a value, its code, and some of these have another.
+    """
+
+    weight: float = 0.0
+    shift: float = 0.0
+    apart: Mapping[int, int | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,7 +90,9 @@ class Scanned:
     everywhere: bool
 
 
-def scan(codes: Codes, shape: tuple[int, ...], actual: Floats, expected: Floats, kind: Kind, depth: int) -> Scanned:
+def scan(
+    codes: Codes, shape: tuple[int, ...], actual: Floats, expected: Floats, kind: Kind, depth: int, unit: float = 1.0
+) -> Scanned:
     """Search the causes of the difference between `actual` and `expected`, both (leaves,) and not negative.
 
     Args:
@@ -81,26 +101,73 @@ def scan(codes: Codes, shape: tuple[int, ...], actual: Floats, expected: Floats,
         actual, expected: sums over the incident's windows; a leaf with neither must be left out before.
         kind: of the metric, never guessed from the data.
         depth: how many dimensions a cause may fix.
+        unit: what both are counted in, see `leaves.unit_of`.
     """
-    direction = 1 if actual.sum() >= expected.sum() else -1
-    search = _Search(codes, shape, depth, actual, expected, kind, direction)
-    ranked = search.best(_RANKED)
+    if unit != 1.0:
+        actual, expected = actual / unit, expected / unit
+
+    def search(direction: int) -> _Search:
+        return _Search(codes, shape, depth, actual, expected, kind, direction)
+
+    return scan_by(search, float(actual.sum()), float(expected.sum()))
+
+
+class Search(Protocol):
+    """Gains of all elements in one direction (1: what rose), while leaves are taken out."""
+
+    def best(self, keep: int) -> list[Found]:
+        """The `keep` best elements, up to `RANKED`. Equal gains: the one that fixes fewer dimensions first."""
+
+    def mirror(self) -> float:
+        """The best gain of the opposite direction."""
+
+    def whole(self) -> Found:
+        """All leaves as one element, as they were before any was taken out."""
+
+    def inside(self, found: Found) -> tuple[float, float]:
+        """Actual and expected of an element, before any leaf was taken out."""
+
+    def leaves(self, found: Found) -> Hashable:
+        """The same for elements of the same leaves."""
+
+    def take_out(self, found: Found) -> None:
+        """Leave an element's leaves out of all others from now on."""
+
+    def explained(self, found: Found) -> Explained:
+        """Those of an element's leaves that have been taken out."""
+
+    def reversed(self) -> Self:
+        """The other direction among the leaves that are left, its noise judged by them alone."""
+
+    def without(self, other: Self) -> Self:
+        """This direction among all leaves but those that another search, of this one's left leaves, took out."""
+
+
+def scan_by(start: Callable[[int], Search], actual: float, expected: float) -> Scanned:
+    """The scan over leaves wherever they are: `start` gives their search in a direction; the sums are of all leaves."""
+    direction = 1 if actual >= expected else -1
+    search = start(direction)
+    ranked = search.best(RANKED)
     if search.mirror() >= max(_STOP, _MIRROR * ranked[0].gain if ranked else 0.0):
         # A small segment can move against the noise of the total: the stronger side is the incident.
-        search = _Search(codes, shape, depth, actual, expected, kind, -direction)
-        ranked = search.best(_RANKED)
+        search = start(-direction)
+        ranked = search.best(RANKED)
     mirror = search.mirror()
     stop = max(_STOP, _MIRROR * mirror)
     whole = search.whole()
-    alike = not ranked or _rest_moved(search.members(ranked[0]), actual, expected)
-    causes = search.peel(stop)
-    if alike and abs(whole.shift) >= _REPORTED_SHIFT and whole.gain >= max(stop, sum(each.gain for each in causes)):
+    alike = not ranked or _rest_moved(*search.inside(ranked[0]), actual, expected)
+    causes = _peel(search, stop)
+    if alike and abs(whole.shift) >= LEAST_SHIFT and whole.gain >= max(stop, sum(each.gain for each in causes)):
         return Scanned((), tuple(ranked), stop, confident=True, everywhere=True)
     if mirror >= _STOP:
         both = _both_ways(search, causes)
         if both:
             return Scanned(tuple(both), tuple(ranked), _STOP, confident=True, everywhere=False)
     confident = bool(causes)
+    if not confident:
+        against = _other_way(start(-direction))
+        if against is not None:
+            return against
     if not confident and ranked:
         causes = [ranked[0]]
         confident = _believed(search, ranked, mirror)
@@ -108,7 +175,44 @@ def scan(codes: Codes, shape: tuple[int, ...], actual: Floats, expected: Floats,
     return Scanned(tuple(causes), tuple(ranked), stop, confident, everywhere=False)
 
 
-def _both_ways(search: _Search, causes: list[Found]) -> list[Found]:
+def _other_way(search: Search) -> Scanned | None:
+    """What moved against the total where nothing moved with it: all wandered the one way, a segment went the other."""
+    ranked, stop = search.best(RANKED), max(_STOP, _MIRROR * search.mirror())
+    causes = _peel(search, stop)
+    return Scanned(tuple(causes), tuple(ranked), stop, confident=True, everywhere=False) if causes else None
+
+
+def _peel(search: Search, stop: float) -> list[Found]:
+    """Take out the best element as long as one gains at least `stop`; those that moved enough are causes."""
+    causes: list[Found] = []
+    for _ in range(_ROUNDS):
+        best = search.best(1)
+        if not best or best[0].gain < stop:
+            break
+        if abs(best[0].shift) >= _REPORTED_SHIFT:
+            causes.append(_narrowed(search, best[0]))
+        search.take_out(best[0])
+    return causes
+
+
+def _narrowed(search: Search, found: Found) -> Found:
+    """The same leaves by the name that leaves of an earlier cause do not contradict.
+
+    Of elements with the same leaves left, the one that fixes the fewest dimensions is found first. It may hold leaves
+    that an earlier cause took out: had it been a cause of theirs too, they would have moved at least as far. Where they
+    did not, beyond what noise explains, the dimensions that set them apart belong to the name.
+    """
+    taken = search.explained(found)
+    least = abs(found.shift) - spread_of(found.shift)
+    if not taken.apart or (least - taken.shift) * np.sqrt(taken.weight) <= _CONTRADICTED:
+        return found
+    code: dict[int, int | str] = {**dict(zip(found.dims, found.code, strict=True)), **taken.apart}
+    dims = tuple(sorted(code))
+    named = tuple(code[dim] for dim in dims)
+    return replace(found, dims=dims, code=named, gain=found.gain - len(taken.apart))  # type: ignore[arg-type]
+
+
+def _both_ways(search: Search, causes: list[Found]) -> list[Found]:
     """The causes of both directions, strongest first, when something moved against an incident; else none.
 
     Args:
@@ -116,41 +220,40 @@ def _both_ways(search: _Search, causes: list[Found]) -> list[Found]:
         causes: those; none where the two directions are so alike in strength that neither beat its mirror.
     """
     if not causes:
-        causes = search.peel(_STOP)
+        causes = _peel(search, _STOP)
         left = search.best(1)
         # Noise fades away step by step; an incident ends in a gap.
         if not causes or (left and min(each.gain for each in causes) < _AGAINST * left[0].gain):
             return []
     other = search.reversed()
-    against = other.peel(max(_STOP, _AGAINST * other.mirror()))
+    against = _peel(other, max(_STOP, _AGAINST * other.mirror()))
     if not against:
         return []
     again = search.without(other)
-    causes = again.peel(max(_STOP, _MIRROR * again.mirror()))
+    causes = _peel(again, max(_STOP, _MIRROR * again.mirror()))
     return sorted([*causes, *against], key=lambda each: -each.gain)
 
 
-def _rest_moved(inside: np.ndarray, actual: Floats, expected: Floats) -> bool:
+def _rest_moved(inside: float, was_inside: float, actual: float, expected: float) -> bool:
     """Whether what lies outside an element moved nearly as far as the whole; by sums, which thin leaves do not
     bend."""
     rest, whole = (
-        (actual[part] - expected[part]).sum() / max((actual[part] + expected[part]).sum(), 1e-12)
-        for part in (~inside, slice(None))
+        (a - e) / max(a + e, 1e-12) for a, e in ((actual - inside, expected - was_inside), (actual, expected))
     )
     return bool(rest / whole >= _ALIKE) if whole else False
 
 
-def _believed(search: _Search, ranked: list[Found], mirror: float) -> bool:
+def _believed(search: Search, ranked: list[Found], mirror: float) -> bool:
     """Whether the first of the ranked elements stands out of the others, and of the mirror."""
     best = ranked[0]
-    leaves = search.members(best)
-    rivals = {search.members(each).tobytes(): each.gain for each in reversed(ranked)}
-    odds = sum(np.exp(gain - best.gain) for own, gain in rivals.items() if own != leaves.tobytes())
+    leaves = search.leaves(best)
+    rivals = {search.leaves(each): each.gain for each in reversed(ranked)}
+    odds = sum(np.exp(gain - best.gain) for own, gain in rivals.items() if own != leaves)
     return bool(best.gain > _MIRROR * mirror and 1 / (1 + odds) >= _SURE)
 
 
 class _Search:
-    """Gains of all elements in one direction (1: what rose), kept up to date while leaves are taken out."""
+    """A `Search` of leaves in arrays."""
 
     def __init__(
         self,
@@ -163,19 +266,19 @@ class _Search:
         direction: int,
     ) -> None:
         self._given = (codes, shape, depth, actual, expected, kind)
-        total = actual + expected
-        channels, self._variance = _channels(direction * 2 * (actual - expected) / total, 2 / total, kind)
+        d, x = shifts(actual, expected, direction)
+        self._variance = variance(*noise(d, x, kind), kind)
+        columns = channels(d, x, kind, self._variance)
+        self._columns = columns
         self._direction = direction
-        self._whole = channels.sum(axis=1, keepdims=True)
-        self._cube = Cube(codes, shape, depth, channels)
-        self._gain, self._shift = _gain(self._cube.sums, self._variance, self._cube.widths)
+        self._whole = columns.sum(axis=1, keepdims=True)
+        self._cube = Cube(codes, shape, depth, columns)
+        self._gain, self._shift = gain(self._cube.sums, self._variance, self._cube.widths)
 
     def reversed(self) -> _Search:
-        """The other direction among the leaves that are left, its noise judged by them alone."""
         return self._among(self._cube.left, -self._direction)
 
     def without(self, other: _Search) -> _Search:
-        """This direction among all leaves but those that another search, of this one's left leaves, took out."""
         keep = np.ones(len(self._cube.left), dtype=bool)
         keep[np.flatnonzero(self._cube.left)[~other._cube.left]] = False
         return self._among(keep, self._direction)
@@ -185,73 +288,62 @@ class _Search:
         return _Search(codes[keep], shape, depth, actual[keep], expected[keep], kind, direction)
 
     def whole(self) -> Found:
-        """All leaves as one element, as they were before any was taken out."""
-        gain, shift = _gain(self._whole, self._variance, np.zeros(1))
-        return Found((), (), float(gain[0]), self._direction * float(shift[0]))
+        best, shift = gain(self._whole, self._variance, np.zeros(1))
+        return Found((), (), float(best[0]), self._direction * float(shift[0]))
 
-    def members(self, found: Found) -> np.ndarray:
-        """Which leaves belong to an element."""
-        return self._cube.members(found.dims, found.code)
+    def inside(self, found: Found) -> tuple[float, float]:
+        members = self._members(found)
+        return float(self._given[3][members].sum()), float(self._given[4][members].sum())
+
+    def leaves(self, found: Found) -> bytes:
+        return self._members(found).tobytes()
+
+    def take_out(self, found: Found) -> None:
+        touched = self._cube.remove(self._members(found))
+        self._gain[touched], self._shift[touched] = gain(
+            self._cube.sums[:, touched], self._variance, self._cube.widths[touched]
+        )
+
+    def explained(self, found: Found) -> Explained:
+        codes, members = self._given[0], self._members(found)
+        taken, left = members & ~self._cube.left, members & self._cube.left
+        if not taken.any():
+            return Explained()
+        weights, shifts = self._columns[1, taken], self._columns[2, taken]
+        apart: dict[int, int | str] = {}
+        for dim in set(range(codes.shape[1])) - set(found.dims):
+            shared = codes[left, dim]
+            if (shared == shared[0]).all() and (codes[taken, dim] != shared[0]).any():
+                apart[dim] = int(shared[0])
+        if len(found.dims) + len(apart) > self._given[2]:
+            apart = {}
+        return Explained(float(weights.sum()), float(shifts.sum() / weights.sum()), apart)
 
     def mirror(self) -> float:
-        """The best gain of the opposite direction."""
-        return float(self._gain[self._shift < -_LEAST_SHIFT].max(initial=0))
+        return float(self._gain[self._shift < -LEAST_SHIFT].max(initial=0))
 
     def best(self, keep: int) -> list[Found]:
-        """The `keep` best elements. Equal gains: the one with fewer dimensions says the same with fewer words."""
-        moved = np.flatnonzero((self._shift > _LEAST_SHIFT) & np.isfinite(self._gain))
-        if not moved.size:
-            return []
-        gains = self._gain[moved]
-        least = gains.max() if keep == 1 else np.sort(gains)[-min(keep, gains.size)]
-        # Equal sums differ in the last digits by the way that they were added up.
-        top = moved[gains >= least - 1e-9 * abs(least)]
         found = [
             Found(*self._cube.element(int(i)), round(float(self._gain[i]), 6), self._direction * float(self._shift[i]))
-            for i in top
+            for i in top(self._gain, self._shift, keep)
         ]
-        return sorted(found, key=lambda each: (-each.gain, len(each.dims), each.dims, each.code))[:keep]
+        return in_order(found)[:keep]
 
-    def peel(self, stop: float) -> list[Found]:
-        """Take out the best element as long as one gains at least `stop`; those that moved enough are causes."""
-        causes: list[Found] = []
-        for _ in range(_ROUNDS):
-            best = self.best(1)
-            if not best or best[0].gain < stop:
-                break
-            if abs(best[0].shift) >= _REPORTED_SHIFT:
-                causes.append(best[0])
-            touched = self._cube.remove(self.members(best[0]))
-            self._gain[touched], self._shift[touched] = _gain(
-                self._cube.sums[:, touched], self._variance, self._cube.widths[touched]
-            )
-        return causes
+    def _members(self, found: Found) -> np.ndarray:
+        return self._cube.members(found.dims, tuple(int(each) for each in found.code))
 
 
-def _channels(d: Floats, x: Floats, kind: Kind) -> tuple[Floats, float]:
-    """Leaf columns n, w, w d, w d^2 and the log-likelihood part, and the variance s^2 between sound leaves."""
-    phi, least = NOISE[kind]
-    sound = d < 0
-    w0 = 1 / (least**2 + phi * x[sound])
-    spread = float((w0 * (d[sound] ** 2 - phi * x[sound])).sum() / w0.sum()) if sound.any() else 0.0
-    variance = max(least**2, spread)
-    w = 1 / (variance + phi * x)
-    half = 0.5 * np.log(w)
-    null = np.logaddexp(half - w * d**2 / 2, _LOG_TAIL)
-    return np.stack([np.ones_like(d), w, w * d, w * d**2, half - null]), variance
+def top(gains: Floats, shift: Floats, keep: int) -> Codes:
+    """Which elements are among the `keep` best of those that moved far enough, with all that equal the last of them."""
+    moved = np.flatnonzero((shift > LEAST_SHIFT) & np.isfinite(gains))
+    if not moved.size:
+        return moved
+    own = gains[moved]
+    least = own.max() if keep == 1 else np.sort(own)[-min(keep, own.size)]
+    # Equal sums differ in the last digits by the way that they were added up.
+    return np.asarray(moved[own >= least - 1e-9 * abs(least)])
 
 
-def _gain(sums: Floats, variance: float, widths: Floats | Codes) -> tuple[Floats, Floats]:
-    """Gain and shift of elements from their sums (channels, elements); -inf where an element is empty."""
-    n, w, a, b, likelihood = sums
-    empty = n < 0.5
-    w = np.where(empty, 1.0, w)
-    mu = a / w
-    rest = np.maximum(b - w * mu**2, 0)
-    v = np.where(empty, 1.0, n / w)
-    h = np.maximum(v - variance, 0)
-    k0 = (0.05**2 + h) / v
-    cap = (np.maximum(0.05, 0.3 * np.abs(mu)) ** 2 + h) / v
-    k = np.minimum(np.maximum((rest + 3 * k0) / (n + 3), h / v), cap)
-    gain = likelihood - n * np.log(k) / 2 - rest / (2 * k) - widths
-    return np.where(empty, -np.inf, gain), mu
+def in_order(found: list[Found]) -> list[Found]:
+    """Best first. Equal gains: the one with fewer dimensions says the same with fewer words."""
+    return sorted(found, key=lambda each: (-each.gain, len(each.dims), each.dims, each.code))

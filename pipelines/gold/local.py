@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.contract import Contract, Metric
-from pipelines.gold.frames import SCALARS, distinct_frame, quantile_frame, scalar_frame
+from pipelines.gold.frames import SCALARS, series_frame
 from pipelines.platform.lake import Lake
 
 # lgK of the union that sketches are merged in; it takes the precision of the coarsest sketch.
@@ -45,12 +45,7 @@ def read(
     wanted = reduce(and_, [_is(name, value) for name, value in dims.items()], inside)
     rows = lake.read(contract.product, "gold", ["window_start", metric.name], wanted, version)
     frame = sums(rows, metric, contract.dimensions, dims)
-    if metric.kind in SCALARS:
-        found = scalar_frame(frame, metric, contract.dimensions, windows)
-    elif metric.kind == "distinct":
-        found = distinct_frame(frame, metric, contract.dimensions, windows)
-    else:
-        found = quantile_frame(frame, metric, contract.dimensions, windows, usual or {})
+    found = series_frame(frame, metric, contract.dimensions, windows, usual)
     return found[found["dims"].map(lambda each: dict(each) == dict(dims))].reset_index(drop=True)
 
 
@@ -70,7 +65,7 @@ def sums(rows: pa.Table, metric: Metric, dimensions: tuple[str, ...], dims: Mapp
         grouped = frame.groupby("at", as_index=False).sum()
     elif metric.kind == "distinct":
         frame = pd.DataFrame([[each["at"], each["sketch"]] for each in seen], columns=["at", "sketch"])
-        estimates = [[at, _estimate(each)] for at, each in frame.groupby("at")["sketch"]]
+        estimates = [[at, estimate(each)] for at, each in frame.groupby("at")["sketch"]]
         grouped = pd.DataFrame(estimates, columns=["at", "n"])
     else:
         counted = [[each["at"], bucket, float(n)] for each in seen for bucket, n in each["histogram"]]
@@ -80,7 +75,8 @@ def sums(rows: pa.Table, metric: Metric, dimensions: tuple[str, ...], dims: Mapp
     return grouped
 
 
-def _estimate(sketches: Any) -> float:
+def estimate(sketches: Any) -> float:
+    """Distinct values behind several sketches together."""
     import datasketches
 
     union = datasketches.hll_union(_UNION_LG_K)

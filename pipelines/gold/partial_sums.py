@@ -20,10 +20,10 @@ from pipelines.gold.sketches import HLL_LG_K, bucket_sql
 _INTEGRAL: tuple[type[DataType], ...] = (ByteType, ShortType, IntegerType, LongType)
 
 
-def window_start(time_column: str, contract: Contract) -> Column:
-    """Start of the tumbling event-time window that a timestamp column falls into, UTC."""
+def window_start(time: Column | str, contract: Contract) -> Column:
+    """Start of the tumbling event-time window that a timestamp falls into, UTC."""
     seconds = int(contract.window.total_seconds())
-    return F.timestamp_seconds(F.floor(F.unix_micros(F.col(time_column)) / (seconds * 1_000_000)) * seconds)
+    return F.timestamp_seconds(F.floor(F.unix_micros(time) / (seconds * 1_000_000)) * seconds)
 
 
 def partial_sums(silver: DataFrame, contract: Contract, by: Sequence[str] = ()) -> DataFrame:
@@ -53,34 +53,42 @@ def partial_sums(silver: DataFrame, contract: Contract, by: Sequence[str] = ()) 
     )
 
 
-def _struct(metric: Metric, silver: DataFrame) -> Column:
+def conditions(metric: Metric) -> str:
+    """SQL: the event counts for the metric; for a ratio, in its denominator."""
     where = f"coalesce(({metric.where}), false)" if metric.where else "true"
+    if metric.kind == "count":
+        return where
     if metric.kind == "ratio":
-        denominator = f"({where}) AND coalesce(({metric.denominator or 'true'}), false)"
-        parts = {
-            "numerator": f"count_if({denominator} AND coalesce(({metric.numerator}), false))",
-            "denominator": f"count_if({denominator})",
-        }
-        present = parts["denominator"]
-    elif metric.kind == "count":
-        parts = {"n": f"count_if({where})"}
-        present = parts["n"]
+        return f"({where}) AND coalesce(({metric.denominator or 'true'}), false)"
+    return f"({where}) AND ({metric.value}) IS NOT NULL"
+
+
+def exact_value(metric: Metric, silver: DataFrame) -> str:
+    """SQL of a summed value in a type whose sums do not depend on the order of adding."""
+    kind = silver.select(F.expr(f"({metric.value})").alias("value")).schema["value"].dataType
+    return f"CAST(({metric.value}) AS {'BIGINT' if isinstance(kind, _INTEGRAL) else 'DECIMAL(20, 6)'})"
+
+
+def _struct(metric: Metric, silver: DataFrame) -> Column:
+    counts, value = conditions(metric), f"({metric.value})"
+    n = f"count_if({counts})"
+    if metric.kind == "count":
+        parts = {"n": n}
+    elif metric.kind == "ratio":
+        parts = {"numerator": f"count_if({counts} AND coalesce(({metric.numerator}), false))", "denominator": n}
+    elif metric.kind == "quantile":
+        parts = {"n": n, "histogram": _histogram_sql(f"CASE WHEN {counts} THEN {bucket_sql(value)} END")}
+    elif metric.kind == "distinct":
+        parts = {"sketch": f"hll_sketch_agg(CAST({value} AS STRING), {HLL_LG_K}) FILTER (WHERE {counts})"}
     else:
-        value = f"({metric.value})"
-        has_value = f"({where}) AND {value} IS NOT NULL"
-        present = f"count_if({has_value})"
-        parts = {"n": present}
-        if metric.kind in ("sum", "mean"):
-            exact = value if _is_integral(silver, value) else f"CAST({value} AS DECIMAL(20, 6))"
-            parts["sum"] = f"sum({exact}) FILTER (WHERE {has_value})"
-            parts["sum_squares"] = f"sum(CAST({value} AS DOUBLE) * CAST({value} AS DOUBLE)) FILTER (WHERE {has_value})"
-        elif metric.kind == "quantile":
-            parts["histogram"] = _histogram_sql(f"CASE WHEN {has_value} THEN {bucket_sql(value)} END")
-        else:
-            sketch = f"hll_sketch_agg(CAST({value} AS STRING), {HLL_LG_K}) FILTER (WHERE {has_value})"
-            parts = {"sketch": sketch}
+        squares = f"CAST({value} AS DOUBLE) * CAST({value} AS DOUBLE)"
+        parts = {
+            "n": n,
+            "sum": f"sum({exact_value(metric, silver)}) FILTER (WHERE {counts})",
+            "sum_squares": f"sum({squares}) FILTER (WHERE {counts})",
+        }
     fields = ", ".join(f"'{name}', {sql}" for name, sql in parts.items())
-    return F.expr(f"CASE WHEN {present} > 0 THEN named_struct({fields}) END").alias(metric.name)
+    return F.expr(f"CASE WHEN {n} > 0 THEN named_struct({fields}) END").alias(metric.name)
 
 
 def _histogram_sql(bucket: str) -> str:
@@ -91,8 +99,3 @@ def _histogram_sql(bucket: str) -> str:
         f"b -> named_struct('bucket', b, 'n', "
         f"CAST(size(filter({collected}, x -> x = b)) AS BIGINT))))"
     )
-
-
-def _is_integral(silver: DataFrame, value: str) -> bool:
-    kind = silver.select(F.expr(value).alias("value")).schema["value"].dataType
-    return isinstance(kind, _INTEGRAL)

@@ -6,7 +6,11 @@ Owns the bucket formula, in SQL for writers and in numpy for readers. Two histog
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import datasketches
 
 # Width of a bucket: a quantile read from it is within 2 % of the true one (Masson, Rim, Lee: "DDSketch", 2019).
 GROWTH = 1.04
@@ -27,6 +31,16 @@ def bucket_sql(value: str) -> str:
 def bucket_value(bucket: int) -> float:
     """Representative value of a bucket: its geometric middle; 0.0 for the underflow bucket."""
     return 0.0 if bucket == UNDERFLOW else GROWTH ** (bucket + 0.5)
+
+
+def hll(values: Iterable[str] | Iterable[int]) -> datasketches.hll_sketch:
+    """The sketch that Spark's `hll_sketch_agg` makes of the same values."""
+    import datasketches
+
+    sketch = datasketches.hll_sketch(HLL_LG_K, datasketches.HLL_8)
+    for value in values:
+        sketch.update(value)
+    return sketch
 
 
 def quantile(histogram: Mapping[int, int], q: float) -> float:

@@ -66,11 +66,11 @@ def render(events: Sequence[Mapping[str, Any]]) -> RenderableType:
     return Group(*lines) if lines else Text("no event of these windows and segments is in silver")
 
 
-def printable(value: object) -> str:
-    """A value as text without anything that a terminal would obey, cut where it is long."""
+def printable(value: object, longest: int = _LONGEST) -> str:
+    """A value as text without anything that a terminal would obey, cut where it is longer."""
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
     shown = "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
-    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}... ({len(text):,} characters)"
+    return shown if len(shown) <= longest else f"{shown[:longest]}... ({len(text):,} characters)"
 
 
 def _within(incident: Incident) -> pc.Expression:

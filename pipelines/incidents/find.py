@@ -25,7 +25,7 @@ EXPLAINED_AS: dict[str, Kind] = {
     "distinct": "count",
     "ratio": "ratio",
     "quantile": "ratio",
-    "sum": "amount",
+    "sum": "sum",
     "mean": "amount",
 }
 
@@ -45,7 +45,7 @@ class Asked:
     usual: float | None
 
 
-LeavesOf = Callable[[Asked], pd.DataFrame]
+ExplanationOf = Callable[[Asked], Explanation]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,17 @@ class Findings:
     windows: tuple[datetime, ...]
     evidence: pd.DataFrame
     incidents: list[Incident]
+
+
+def by_leaves(contract: Contract, leaves_of: Callable[[Asked], pd.DataFrame]) -> ExplanationOf:
+    """Explanations from frames of leaves, as `pipelines.explain.explain` takes them."""
+
+    def explained(asked: Asked) -> Explanation:
+        leaves = leaves_of(asked)
+        dims = [name for name in contract.dimensions if name in leaves.columns]
+        return explain(leaves, dims, EXPLAINED_AS[asked.metric.kind])
+
+    return explained
 
 
 def usual_of(learnt: pd.DataFrame) -> dict[str, float]:
@@ -69,7 +80,7 @@ def find(
     learnt: pd.DataFrame,
     facts: pd.DataFrame,
     results: pd.DataFrame,
-    leaves_of: LeavesOf,
+    explanation_of: ExplanationOf,
     confirmed_until: datetime,
 ) -> Findings:
     """Judge every window of the frame.
@@ -79,16 +90,28 @@ def find(
         frame: series frame of the windows since the baseline's `until`, read with `usual_of(learnt)`.
         learnt: the baseline, of one run.
         facts, results: what refine and the gate know of the same windows and of those before; see `assemble`.
-        leaves_of: gives the leaves of a metric that moved, as `pipelines.explain.explain` takes them.
+        explanation_of: says which leaves of a metric that moved are the cause.
         confirmed_until: windows that end by then (UTC) no longer change.
     """
-    evidence = evaluate(frame, learnt, contract)
     windows = tuple(each.to_pydatetime() for each in sorted(frame["window_start"].unique()))
+    evidence = evaluate(frame, learnt, contract)
+    return found_in(contract, windows, evidence, learnt, facts, results, explanation_of, confirmed_until)
+
+
+def found_in(
+    contract: Contract,
+    windows: tuple[datetime, ...],
+    evidence: pd.DataFrame,
+    learnt: pd.DataFrame,
+    facts: pd.DataFrame,
+    results: pd.DataFrame,
+    explanation_of: ExplanationOf,
+    confirmed_until: datetime,
+) -> Findings:
+    """As `find`, of windows that were judged: with their evidence, and the baseline of each metric as a whole."""
 
     def explained(metric: Metric, start: datetime, end: datetime) -> Explanation:
-        leaves = leaves_of(_asked(contract, evidence, learnt, metric, start, end))
-        dims = [name for name in contract.dimensions if name in leaves.columns]
-        return explain(leaves, dims, EXPLAINED_AS[metric.kind])
+        return explanation_of(asked(contract, _whole(evidence, metric), learnt, metric, start, end))
 
     incidents = assemble(
         contract,
@@ -100,18 +123,20 @@ def find(
         windows=windows,
         confirmed_until=confirmed_until.astimezone(UTC).replace(tzinfo=None),
         detector_version=str(DETECTOR_VERSION),
+        dims={str(name): dict(dims) for name, dims in zip(learnt["series"], learnt["dims"], strict=True)},
     )
     return Findings(windows, evidence, incidents)
 
 
-def _asked(
-    contract: Contract, evidence: pd.DataFrame, learnt: pd.DataFrame, metric: Metric, start: datetime, end: datetime
+def asked(
+    contract: Contract, whole: pd.DataFrame, learnt: pd.DataFrame, metric: Metric, start: datetime, end: datetime
 ) -> Asked:
-    """A metric's leaves over [start, end), with what the whole of it was expected to be."""
+    """A metric's leaves over [start, end) (UTC, without zone), with what the whole of it was expected to be.
+
+    `whole` has window_start and expected of the whole metric's windows.
+    """
     windows = pd.date_range(start, end, freq=contract.window, inclusive="left")
-    own = evidence[
-        (evidence["series"] == metric.name) & (evidence["test"] == "point") & evidence["window_start"].isin(windows)
-    ]
+    own = whole[whole["window_start"].isin(windows)] if len(whole) else whole
     whole = learnt[learnt["series"] == metric.name]
     first = learnt.iloc[0]
     return Asked(
@@ -121,6 +146,10 @@ def _asked(
         expected_total=float(own["expected"].sum()) if len(own) else None,
         usual=float(whole["usual"].iloc[0]) if len(whole) else None,
     )
+
+
+def _whole(evidence: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    return evidence[(evidence["series"] == metric.name) & (evidence["test"] == "point")]
 
 
 def _utc(moment: pd.Timestamp) -> datetime:

@@ -77,19 +77,24 @@ def carry_over(found: Sequence[Incident], stored: Iterable[Incident], since: dat
 
 
 def _same(found: Sequence[Incident], known: Sequence[Incident]) -> dict[int, Incident]:
-    """Which stored incident each found one is; the same kind of story first, then any that overlaps."""
+    """Which stored incident each found one is: the same cause first, then the same metric, then any that overlaps."""
     same: dict[int, Incident] = {}
-    for alike in (True, False):
+    for alike in (_alike, _kin, lambda each, old: each.planned == old.planned, lambda *_: True):
         for i, each in enumerate(found):
             taken = {old.incident_id for old in same.values()}
-            fits = [
-                old
-                for old in known
-                if old.incident_id not in taken and _overlap(each, old) and (not alike or each.planned == old.planned)
-            ]
+            fits = [old for old in known if old.incident_id not in taken and _overlap(each, old) and alike(each, old)]
             if i not in same and fits:
                 same[i] = min(fits, key=lambda old: (old.since, old.incident_id))
     return same
+
+
+def _alike(one: Incident, other: Incident) -> bool:
+    causes = [[line.elements for line in each.causes[:1]] for each in (one, other)]
+    return _kin(one, other) and causes[0] == causes[1]
+
+
+def _kin(one: Incident, other: Incident) -> bool:
+    return (one.metric, one.direction, one.planned) == (other.metric, other.direction, other.planned)
 
 
 def _overlap(one: Incident, other: Incident) -> bool:

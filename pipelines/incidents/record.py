@@ -145,9 +145,12 @@ class Incident(Frozen):
         return "; ".join(cause.words for cause in self.causes) or "not localised"
 
 
-def incident_id(product: str, metric: str, since: datetime) -> str:
-    """Deterministic short id: the same incident has the same one at every tick."""
-    text = f"{product}|{metric}|{since.isoformat(timespec='seconds')}"
+def incident_id(product: str, metric: str, since: datetime, part: str = "") -> str:
+    """Deterministic short id: the same incident has the same one at every tick.
+
+    `part` tells apart what began in the same window.
+    """
+    text = f"{product}|{metric}|{since.isoformat(timespec='seconds')}" + (f"|{part}" if part else "")
     return f"{since:%Y%m%d-%H%M}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 

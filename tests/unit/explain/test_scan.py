@@ -52,6 +52,23 @@ def test_two_segments_that_moved_are_both_named() -> None:
     assert [cause.elements for cause in locate(frame, DIMS, "amount")] == [{"a": "a1"}, {"b": "b2", "c": "c0"}]
 
 
+@pytest.mark.parametrize(
+    ("factor_of_the_taken", "named"),
+    [(1.0, {"a": "a1", "b": "b1", "c": "c1", "d": "d2"}), (0.2, {"a": "a1", "b": "b1", "c": "c1"})],
+)
+def test_leaves_of_an_earlier_cause_say_how_wide_a_later_one_is(
+    factor_of_the_taken: float, named: dict[str, str]
+) -> None:
+    """Of the segment, one leaf is left and one belongs to an earlier cause: whether it fell as far as the other."""
+    frame = leaves(5)
+    segment = members(frame, {"a": "a1", "b": "b1", "c": "c1"})
+    frame = frame[~segment | frame["d"].isin(["d0", "d2"])].reset_index(drop=True)
+    frame.loc[members(frame, {"d": "d0"}), "actual"] *= 0.7
+    for value, factor in (("d0", factor_of_the_taken), ("d2", 0.2)):
+        frame.loc[members(frame, {"a": "a1", "b": "b1", "c": "c1", "d": value}), "actual"] *= factor
+    assert [cause.elements for cause in locate(frame, DIMS, "amount")] == [{"d": "d0"}, named]
+
+
 def test_a_change_of_everything_names_no_segment() -> None:
     frame = leaves(3)
     frame["actual"] *= 1.8

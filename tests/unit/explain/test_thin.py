@@ -65,3 +65,32 @@ def test_many_leaves_that_were_expected_a_fraction_of_an_event_and_had_none_are_
     frame = pd.DataFrame(rows, columns=["caller", "service", *parts])
     # Of 200 calls of caller a four were expected to fail: that none did is chance, that 40 leaves agree in it no proof.
     assert [cause.elements for cause in explain(frame, ["caller", "service"], "ratio").causes] == [{"caller": "b"}]
+
+
+def amounts(seed: int, events: float, moved: dict[str, str], factor: float) -> pd.DataFrame:
+    """Leaves of a sum over `events` amounts that differ by as much as their mean, which moved in a segment."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for values in product(*SHARES.values()):
+        here = dict(zip(SHARES, values, strict=True))
+        share = float(np.prod([SHARES[name][value] for name, value in here.items()]))
+        mean = 4500 * (factor if moved.items() <= here.items() else 1.0)
+        n = rng.poisson(events * share)
+        rows.append((*values, rng.gamma(n, mean) if n else 0.0, 4500 * events * share, events * share))
+    return pd.DataFrame(rows, columns=[*SHARES, "actual", "expected", "events"])
+
+
+def test_a_sum_of_a_handful_of_amounts_is_no_cause_beside_a_segment_that_moved() -> None:
+    """Leaves of one amount go up and down by all of it; those of thirty do not."""
+    moved = {"region": "us-east"}
+    found = [explain(amounts(seed, 400, moved, 0.3), list(SHARES), "sum").causes for seed in range(40)]
+    right = [[cause.elements for cause in causes] == [moved] for causes in found]
+    assert np.mean(right) >= 0.9
+
+
+def test_the_unit_of_a_sum_changes_nothing_but_its_figures() -> None:
+    frame = amounts(5, 400, {"region": "us-east"}, 0.3)
+    cents = frame.assign(actual=frame["actual"] * 100, expected=frame["expected"] * 100)
+    (one,), (other,) = (explain(each, list(SHARES), "sum").causes for each in (frame, cents))
+    assert (one.elements, other.actual) == (other.elements, pytest.approx(100 * one.actual))
+    assert one.gain == pytest.approx(other.gain)

@@ -53,8 +53,10 @@ def facts(**now: int) -> pd.DataFrame:
 def incident(shop: Contract, alerts: list[dict[str, object]], rows: list[dict[str, object]], **now: int) -> Incident:
     """The one incident of these alerts; held events have failed one check."""
     results = pd.DataFrame(
-        [(WINDOWS[6], "amounts are in minor units", "median 45", "above 900", "payments")] if "held" in now else [],
-        columns=["window_start", "check", "observed", "expected", "owner"],
+        [(WINDOWS[6], "amounts are in minor units", "median 45", "above 900", "payments", "gate")]
+        if "held" in now
+        else [],
+        columns=["window_start", "check", "observed", "expected", "owner", "judge"],
     )
 
     def nowhere(_metric: object, _start: datetime, _end: datetime) -> Explanation:
@@ -119,7 +121,7 @@ def assembled(shop: Contract, alerts: list[dict[str, object]], *, bad: int = 0, 
         pd.DataFrame(alerts),
         pd.DataFrame(rows),
         pd.concat([before, facts(**rejected)], ignore_index=True),
-        pd.DataFrame(columns=["window_start", "check", "observed", "expected", "owner"]),
+        pd.DataFrame(columns=["window_start", "check", "observed", "expected", "owner", "judge"]),
         lambda *_: Explanation((), (), everywhere=False, rate_mix=None),
         windows=[each.to_pydatetime() for each in WINDOWS],
         confirmed_until=WINDOWS[-1].to_pydatetime(),
