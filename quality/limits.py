@@ -67,7 +67,14 @@ def mean(values: NDArray[np.float64]) -> Estimate:
     middle = float(values.mean())
     if not math.isfinite(middle):
         return exactly(middle, rows)
-    reach = float(stats.t.isf(ALPHA, rows - 1)) * float(values.std(ddof=1)) / math.sqrt(rows)
+    return mean_of(middle, float(values.std(ddof=1)), rows)
+
+
+def mean_of(middle: float, deviation: float, rows: int) -> Estimate:
+    """The same from what is already summed up: mean, standard deviation (of `rows - 1`) and number of values."""
+    if rows < 2:
+        return Estimate(middle, -math.inf, math.inf, rows)
+    reach = float(stats.t.isf(ALPHA, rows - 1)) * deviation / math.sqrt(rows)
     return Estimate(middle, middle - reach, middle + reach, rows)
 
 

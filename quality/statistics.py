@@ -26,12 +26,13 @@ EXACT_STATISTICS = frozenset({"min", "max", "unique_share"})
 
 @dataclass(frozen=True)
 class Stratum:
-    """One stratum of one check. `rows` is how many were judged, `borrowed` how many of them are predecessors'."""
+    """One stratum of one check: its estimate, how many of its rows are predecessors', and what else there is to say."""
 
     check: str
     labels: Mapping[str, str]
     estimate: Estimate
     borrowed: int
+    note: str = ""
 
     def __str__(self) -> str:
         where = ", ".join(f"{name}={value}" for name, value in self.labels.items()) or "all rows"
@@ -40,7 +41,7 @@ class Stratum:
         text = f"{where}: {found.value:.5g} ({found.rows} rows{borrowed}"
         if found.lower != found.upper:
             text += f"; true value between {found.lower:.3g} and {found.upper:.3g}"
-        return text + ")"
+        return text + ")" + (f": {self.note}" if self.note else "")
 
 
 def strata(check: Check, rows: pd.DataFrame, predecessors: pd.DataFrame, *, borrow_to: int) -> list[Stratum]:

@@ -51,6 +51,17 @@ SCHEMA = StructType(
 )
 
 
+def spec(contract: Contract) -> TableSpec:
+    """The table as it must be."""
+    return TableSpec(
+        contract.product,
+        "bronze",
+        SCHEMA,
+        partition_by=("bronze_date",),
+        statistics=("topic", "partition", "offset", "timestamp"),
+    )
+
+
 def start(
     spark: SparkSession,
     settings: Settings,
@@ -62,14 +73,7 @@ def start(
     on_failure: Callable[[BaseException], object],
 ) -> StreamingQuery:
     """Start the query; `once` reads what is there and stops. What kills a batch is told to `on_failure`."""
-    spec = TableSpec(
-        contract.product,
-        "bronze",
-        SCHEMA,
-        partition_by=("bronze_date",),
-        statistics=("topic", "partition", "offset", "timestamp"),
-    )
-    tables = Tables(settings, [spec])
+    tables = Tables(settings, [spec(contract)])
     tables.ensure()
     tables.refuse_foreign_checkpoint(QUERY)
     epoch = Epoch(settings)

@@ -3,6 +3,7 @@
 Owns the model and its compilation to columns and rules. Knows nothing of streams, tables or services.
 """
 
+from pipelines.contract.expected import Expected
 from pipelines.contract.load import load, load_all
 from pipelines.contract.model import Check, Condition, Contract, EventType, Field, Metric, Version
 from pipelines.contract.sensitivity import Sensitivity
@@ -12,6 +13,7 @@ __all__ = [
     "Condition",
     "Contract",
     "EventType",
+    "Expected",
     "Field",
     "Metric",
     "Sensitivity",

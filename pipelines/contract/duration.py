@@ -25,6 +25,13 @@ def parse_duration(given: Any) -> timedelta:
     return duration
 
 
+def in_words(duration: timedelta) -> str:
+    """A duration of whole seconds as `parse_duration` reads it."""
+    seconds = int(duration.total_seconds())
+    name, size = next((n, s) for n, s in sorted(_UNITS.items(), key=lambda each: -each[1]) if seconds % s == 0)
+    return f"{seconds // size} {name}" + ("" if seconds == size else "s")
+
+
 def parse_moment(given: Any) -> datetime:
     """An aware datetime from what YAML gives for a date or a time; without a zone it is UTC."""
     if isinstance(given, str):
@@ -37,3 +44,13 @@ def parse_moment(given: Any) -> datetime:
     if not isinstance(given, datetime):
         raise ValueError(f"'{given}' is not a time: write it as 2020-01-01T00:00:00Z")
     return given if given.tzinfo else given.replace(tzinfo=UTC)
+
+
+def ago(age: timedelta) -> str:
+    """An age in its largest fitting unit: 40 s, 12 min, 3 h, 5 days."""
+    seconds = max(0, int(age.total_seconds()))
+    if seconds < 120:
+        return f"{seconds} s"
+    if seconds < 7200:
+        return f"{seconds // 60} min"
+    return f"{seconds // 3600} h" if seconds < 172_800 else f"{seconds // 86_400} days"

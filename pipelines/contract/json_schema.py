@@ -22,7 +22,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "number": (int, float),
     "boolean": (bool,),
 }
-_RULES = {
+RULES = {
     "minimum": "minimum",
     "maximum": "maximum",
     "exclusiveMinimum": "exclusive_minimum",
@@ -33,7 +33,7 @@ _RULES = {
     "enum": "enum",
 }
 _WORDS = {"title", "description", "examples", "default", "deprecated", "$comment", "$id"}
-_LEAF = {"type", "format", "const", *_WORDS, *_RULES}
+_LEAF = {"type", "format", "const", *_WORDS, *RULES}
 _OBJECT = {"$schema", "type", "properties", "required", "additionalProperties", *_WORDS}
 _NAME = re.compile(r"[A-Za-z_@][A-Za-z0-9_@-]*")
 
@@ -137,10 +137,10 @@ def _field(file: Path, path: str, schema: Mapping[str, Any], required: bool) -> 
         found = f"keyword '{min(unknown)}'" if unknown else f"type {schema.get('type')!r}"
         raise ContractError(
             f"{file}: {path}: {found} cannot be judged",
-            hint=f"use one type of {', '.join(_TYPES)} (and null), and {', '.join(_RULES)}",
+            hint=f"use one type of {', '.join(_TYPES)} (and null), and {', '.join(RULES)}",
         )
     kind = cast(Type, kinds[0])
-    rules = {ours: schema[theirs] for theirs, ours in _RULES.items() if theirs in schema}
+    rules = {ours: schema[theirs] for theirs, ours in RULES.items() if theirs in schema}
     if "const" in schema:
         rules["enum"] = [schema["const"]]
     if "enum" in rules:

@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from pipelines.contract import events, meaning
+from pipelines.contract import events, expected, meaning
 from pipelines.contract.model import Check, Contract, Envelope, Metric, Source
 from pipelines.contract.yaml_file import mapping, read_yaml
 from pipelines.errors import ContractError, UsageError
 
 FOLDER = Path(__file__).resolve().parents[2] / "contracts"
 
-_DEFAULTS: dict[str, Any] = {
+DEFAULTS: dict[str, Any] = {
     "clock": "arrival",
     "window": "1 minute",
     "allowed_lateness": "10 minutes",
@@ -23,7 +23,7 @@ _DEFAULTS: dict[str, Any] = {
     "max_event_bytes": 1024 * 1024,
     "max_depth": 20,
 }
-_MADE = {"dimension_sources", "metrics", "checks", "sensitivity", "folder"}
+MADE = {"dimension_sources", "metrics", "checks", "sensitivity", "alerting", "folder", "expectations"}
 # The validator's words where they speak of its own affairs; a value error's text is the model's.
 _MESSAGES = {"missing": "missing", "extra_forbidden": "unknown key"}
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -56,10 +56,12 @@ def load_all() -> list[Contract]:
 def _compile(folder: Path) -> Contract:
     file, measured_file = folder / "product.yaml", folder / "metrics.yaml"
     product, measured = read_yaml(file), read_yaml(measured_file)
-    for name in set(product) & _MADE:
-        raise ContractError(f"{file}: {name}: unknown key", hint="metrics, checks and sensitivity are in metrics.yaml")
-    for name in set(measured) - {"metrics", "checks", "sensitivity"}:
-        raise ContractError(f"{measured_file}: {name}: unknown key", hint="metrics, checks, sensitivity")
+    for name in set(product) & MADE:
+        raise ContractError(
+            f"{file}: {name}: unknown key", hint="metrics, checks, sensitivity and alerts are in metrics.yaml"
+        )
+    for name in set(measured) - {"metrics", "checks", "sensitivity", "alerts"}:
+        raise ContractError(f"{measured_file}: {name}: unknown key", hint="metrics, checks, sensitivity, alerts")
     dimensions = {
         name: _part(Source, file, f"dimensions.{name}", each)
         for name, each in mapping(file, product, "dimensions").items()
@@ -71,7 +73,7 @@ def _compile(folder: Path) -> Contract:
     given = {
         "title": product.get("product"),
         "topic": f"{product.get('product')}.events",
-        **_DEFAULTS,
+        **DEFAULTS,
         **{key: value for key, value in product.items() if key != "dimensions"},
         "envelope": envelope,
         "dimension_sources": dimensions,
@@ -79,6 +81,7 @@ def _compile(folder: Path) -> Contract:
         "metrics": (),
         "checks": (),
         "sensitivity": {},
+        "alerting": {},
         "folder": str(folder),
     }
     bare = _part(Contract, file, "", given)
@@ -95,9 +98,11 @@ def _compile(folder: Path) -> Contract:
             "sensitivity": _part(
                 type(bare.sensitivity), measured_file, "sensitivity", measured.get("sensitivity") or {}
             ),
+            "alerting": _part(type(bare.alerting), measured_file, "alerts", measured.get("alerts") or {}),
         }
     )
-    return meaning.checked(contract, file, measured_file)
+    whole = meaning.checked(contract, file, measured_file)
+    return whole.model_copy(update={"expectations": expected.read(folder, meaning.columns_of_layers(whole))})
 
 
 def _metric(file: Path, name: str, given: Any, contract: Contract) -> Metric:
@@ -116,7 +121,7 @@ def _part(model: type[_Model], file: Path, place: str, given: Any) -> _Model:
         where = ".".join((*([place] if place else []), *place_in_it))
         message = _MESSAGES.get(first["type"], first["msg"].removeprefix("Value error, "))
         if first["type"] == "extra_forbidden" and len(place_in_it) == 1:
-            known = {*model.model_fields, "dimensions"} - _MADE if model is Contract else {*model.model_fields}
+            known = {*model.model_fields, "dimensions"} - MADE if model is Contract else {*model.model_fields}
             message += f"; known are {', '.join(sorted(known))}"
         elif first["type"] not in (*_MESSAGES, "value_error") and isinstance(first["input"], str | int | float):
             message += f", found {first['input']!r}"

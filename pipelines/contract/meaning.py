@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.contract.expressions import Expression, Kind, check
-from pipelines.contract.model import RESERVED, Check, Contract, Metric, Source, Type
+from pipelines.contract.model import INTEGER_PARTS, RESERVED, Check, Contract, Metric, Source, Type
 from pipelines.contract.sensitivity import DATA, matches
 from pipelines.errors import ContractError
 
@@ -21,14 +21,7 @@ _TIME_TYPES: Mapping[str, tuple[Type, ...]] = {
 def checked(contract: Contract, file: Path, measured_file: Path) -> Contract:
     """The contract with its SQL made safe; ContractError names the place of the first thing that is wrong."""
     _check_sources(contract, file)
-    known: dict[str, Kind] = {
-        "event_id": "string",
-        "event_type": "string",
-        "schema_version": "integer",
-        "event_time": "timestamp",
-        **dict.fromkeys(contract.dimensions, "string"),
-        **contract.columns,
-    }
+    known = _known(contract)
     taken = {name.lower() for name in known} | RESERVED
     metrics = []
     for metric in contract.metrics:
@@ -45,6 +38,33 @@ def checked(contract: Contract, file: Path, measured_file: Path) -> Contract:
         _check_check(each, contract, known, place)
     _check_patterns(contract, f"{measured_file}: sensitivity")
     return contract.model_copy(update={"metrics": tuple(metrics)})
+
+
+def columns_of_layers(contract: Contract) -> Mapping[str, Mapping[str, Kind]]:
+    """Columns that an audit's expectations may read, by layer; a part of a metric is `metric_part`."""
+    integers = ("partition", "offset", "value_bytes")
+    gold = [f"{metric.name}_{part}" for metric in contract.metrics for part in INTEGER_PARTS[metric.kind]]
+    return {
+        "bronze": {"topic": "string", "text": "string", "timestamp": "timestamp", **dict.fromkeys(integers, "integer")},
+        "silver": {**_known(contract), "late": "boolean", "arrived_at": "timestamp"},
+        "gold": {
+            "window_start": "timestamp",
+            **dict.fromkeys(contract.dimensions, "string"),
+            **dict.fromkeys(gold, "number"),
+        },
+    }
+
+
+def _known(contract: Contract) -> dict[str, Kind]:
+    """An event's columns and what they hold."""
+    return {
+        "event_id": "string",
+        "event_type": "string",
+        "schema_version": "integer",
+        "event_time": "timestamp",
+        **dict.fromkeys(contract.dimensions, "string"),
+        **contract.columns,
+    }
 
 
 def _check_patterns(contract: Contract, place: str) -> None:

@@ -9,6 +9,8 @@ from typing import Any, Literal, Self
 from pydantic import Field as Limited
 from pydantic import model_validator
 
+from pipelines.contract.alerting import Alerting
+from pipelines.contract.expected import Expected
 from pipelines.contract.form import Duration, Frozen, Moment, Name, Path, TopicName
 from pipelines.contract.sensitivity import Sensitivity
 
@@ -16,13 +18,32 @@ Kind = Literal["count", "ratio", "sum", "mean", "quantile", "distinct"]
 Type = Literal["string", "integer", "number", "boolean"]
 Statistic = Literal["median", "mean", "null_share", "in_range_share", "in_set_share", "min", "max", "unique_share"]
 
+# Integer parts of a metric's struct in gold, by kind.
+INTEGER_PARTS: Mapping[Kind, tuple[str, ...]] = {
+    "count": ("n",),
+    "ratio": ("numerator", "denominator"),
+    "sum": ("n", "sum"),
+    "mean": ("n", "sum"),
+    "quantile": ("n",),
+    "distinct": (),
+}
+
 # What an event's own column may not be called: the envelope, its place in Kafka, and refine's own columns.
 RESERVED = frozenset(
     (
         *("event_id", "event_type", "schema_version", "event_time", "late", "backfill", "arrived_at"),
         *("kafka_topic", "kafka_partition", "kafka_offset", "kafka_timestamp", "kafka_key", "kafka_value"),
         *("kafka_headers", "batch_id", "query_id", "batch_time", "reject_reason", "reject_detail"),
-        *("is_position", "twin_key", "decided", "fact_time", "window_start", "window_seconds"),
+        *(
+            "is_position",
+            "twin_key",
+            "decided",
+            "known_id",
+            "redriven_from",
+            "fact_time",
+            "window_start",
+            "window_seconds",
+        ),
     )
 )
 
@@ -136,7 +157,8 @@ class Metric(Frozen):
     """A number watched per window and leaf; SQL predicates and values are over silver's columns.
 
     `where` says which events count. A ratio's `numerator` is counted within its `denominator`. `direction` is the
-    one that hurts; `weight` is the business weight in severity.
+    one that hurts; `weight` is the business weight in severity. `most_series` are followed, largest first, so that a
+    dimension with many values stays affordable and leaves the others their share of the allowance.
     """
 
     name: Name
@@ -151,6 +173,7 @@ class Metric(Frozen):
     direction: Literal["up", "down", "both"] = "both"
     weight: float = Limited(default=1.0, gt=0)
     unit: str = ""
+    most_series: int = Limited(default=250, ge=1)
 
     @model_validator(mode="after")
     def _parts_of_its_kind(self) -> Self:
@@ -237,6 +260,8 @@ class Contract(Frozen):
     sensitivity: Sensitivity
     folder: str
     files: Literal["ndjson", "combined"] = "ndjson"
+    alerting: Alerting = Alerting()
+    expectations: tuple[Expected, ...] = ()
 
     @property
     def dimensions(self) -> tuple[str, ...]:

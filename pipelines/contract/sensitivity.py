@@ -126,8 +126,9 @@ class Planned(Which):
 
 
 class Mute(Which):
-    """Series of which nothing is wanted, for good or `until` a moment."""
+    """Series of which nothing is wanted, from the beginning or `since` a moment, for good or `until` one."""
 
+    since: Moment | None = None
     until: Moment | None = None
     why: str = ""
 

@@ -18,6 +18,7 @@ MEANING: Mapping[str, str] = {
     "double in bronze": "twice in bronze",
     "counters": "a batch's or a command's own counters differ from what the tables hold",
     "ranges": "offset ranges of batches that leave a gap, overlap, or reach beyond Kafka's end",
+    "re-driven twice": "quarantined records that two records of the redrive topic take the place of",
     "doubled events": "the same event_id twice in silver within the horizon that de-duplication promises",
 }
 
@@ -53,7 +54,8 @@ class Ledger:
     """Where the events of a product are.
 
     `events` are Kafka's records that refine has finished, the sum of `classes` (silver, quarantine, duplicates, held).
-    A released event counts as silver, a rejected one as quarantine. `late` and `redriven` are parts of silver.
+    A released event counts as silver, a rejected one as quarantine. A re-driven event keeps its first place and has the
+    class of its newest record, which is no event of its own. `late` and `redriven` are parts of silver.
     `late_twins` are events accepted twice because the second came after the horizon: reported, not an imbalance.
     `in_flight` rows belong to a batch that is being written.
     """

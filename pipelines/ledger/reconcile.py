@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pipelines.ledger.batches import CLASSES, COLUMNS, Batches
 from pipelines.ledger.model import Finding, Ledger, PartitionEnds
 from pipelines.ledger.offsets import Axis, Partition, Positions, Span
+from pipelines.ledger.redriven import follow
 from pipelines.ledger.tally import EXAMPLES, EXTRA_COLUMNS, POSITION_COLUMNS, Tally
 from pipelines.ledger.twins import twins
 
@@ -61,6 +62,7 @@ def reconcile(product: str, read: Read, kafka: Callable[[], Ends], *, horizon: t
         *outcome.findings,
         _finding("misplaced", tally.misplaced, tally.misplaced_count),
         _finding("unaccounted", [*outcome.never_held, *lost], outcome.never_held_count + lost_count),
+        _finding("re-driven twice", outcome.redriven_twice),
         _finding("unlogged", sorted(tally.commands.keys() - log.keys())),
         _finding("half decided", tally.half_decided()),
         *bronze_findings,
@@ -74,9 +76,9 @@ def reconcile(product: str, read: Read, kafka: Callable[[], Ends], *, horizon: t
             PartitionEnds(*key, begin, done.get(key, (0, begin))[1], bronze_ends.get(key, begin), ends.get(key, begin))
             for key, begin in sorted(begins.items())
         ),
-        events=len(axis),
+        events=outcome.events,
         classes=outcome.classes,
-        reasons=dict(sorted(tally.reasons.items(), key=lambda item: (-item[1], item[0]))),
+        reasons=dict(sorted(tally.reasons(outcome.replaced).items(), key=lambda item: (-item[1], item[0]))),
         late=tally.late,
         released=outcome.released,
         rejected=outcome.rejected,
@@ -91,7 +93,12 @@ def reconcile(product: str, read: Read, kafka: Callable[[], Ends], *, horizon: t
 
 @dataclass(frozen=True)
 class _Outcome:
+    """`events` are records that are no re-driven ones, `replaced` the slots whose place one of these has taken."""
+
+    events: int
     classes: dict[str, int]
+    replaced: NDArray[np.bool_]
+    redriven_twice: list[str]
     released: int
     rejected: int
     findings: tuple[Finding, ...]
@@ -114,13 +121,17 @@ def _states(tally: Tally) -> _Outcome:
     counts["held"] = held & ~decided
     counts["silver"] = counts["silver"] | (released > 0)
     counts["quarantine"] = counts["quarantine"] | (rejected > 0)
+    moved = follow(tally.taken_from, counts)
     never_held = (commanded > 0) & (streamed == 0)
     elsewhere = (tally.commanded["duplicates"] > 0) | (tally.commanded["held"] > 0)
     double = (streamed > 1) | (commanded > 1) | ((commanded > 0) & (streamed > 0) & ~held) | elsewhere
     return _Outcome(
-        classes={name: int(np.count_nonzero(counts[name])) for name in CLASSES},
+        events=len(tally.axis) - int(np.count_nonzero(moved.redriven)),
+        classes={name: int(np.count_nonzero(moved.classes[name])) for name in CLASSES},
+        replaced=moved.replaced,
+        redriven_twice=[str(place) for place in tally.axis.places(moved.twice)],
         released=int(np.count_nonzero(held & (released > 0))),
-        rejected=int(np.count_nonzero(held & (rejected > 0))),
+        rejected=int(np.count_nonzero(held & (rejected > 0) & ~moved.replaced)),
         findings=(
             _of_slots("missing", tally.axis, (streamed == 0) & (commanded == 0)),
             _of_slots("double", tally.axis, double),

@@ -19,7 +19,12 @@ EXAMPLES = 5
 
 POSITION_COLUMNS = ("kafka_topic", "kafka_partition", "kafka_offset", "query_id", "batch_id")
 # What else is counted, per table.
-EXTRA_COLUMNS: Mapping[str, tuple[str, ...]] = {"silver": ("late",), "quarantine": ("reason",)}
+EXTRA_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "silver": ("late", "redriven_from"),
+    "quarantine": ("reason", "redriven_from"),
+    "duplicates": ("redriven_from",),
+    "held": ("redriven_from",),
+}
 
 
 @dataclass
@@ -37,7 +42,9 @@ class Tally:
     stray: list[pd.DataFrame] = field(default_factory=list)
     # Rows per table that each command wrote.
     commands: dict[str, dict[str, int]] = field(default_factory=dict)
-    reasons: Counter[str] = field(default_factory=Counter)
+    # Slot of a re-driven record -> slot of the quarantined one whose place it takes.
+    taken_from: dict[int, int] = field(default_factory=dict)
+    _quarantine: tuple[IntArray, pa.ChunkedArray] | None = None
     late: int = 0
     redriven: int = 0
 
@@ -69,12 +76,35 @@ class Tally:
         if "late" in table.column_names:
             self.late += pc.sum(pc.fill_null(table["late"].filter(pa.array(inside)), False)).as_py() or 0
         if "reason" in table.column_names:
-            counted = pc.value_counts(pc.fill_null(table["reason"].filter(pa.array(inside)), "(none)"))
-            self.reasons.update({each["values"]: each["counts"] for each in counted.to_pylist()})
+            self._quarantine = slots, pc.fill_null(table["reason"], "(none)")
+        self._note_redriven(table, slots)
         if name == "silver":
             redriven = np.array([topic == self.redrive_topic for topic in positions.names], dtype=np.bool_)
             codes = positions.topics[inside]
             self.redriven += int(np.count_nonzero(redriven[codes[codes >= 0]])) if len(redriven) else 0
+
+    def reasons(self, without: NDArray[np.bool_]) -> Counter[str]:
+        """Rows of quarantine by reason, but those of the given slots."""
+        if self._quarantine is None:
+            return Counter()
+        slots, reasons = self._quarantine
+        kept = slots != OUTSIDE
+        kept[kept] = ~without[slots[kept]]
+        counted = pc.value_counts(reasons.filter(pa.array(kept)))
+        return Counter({each["values"]: each["counts"] for each in counted.to_pylist()})
+
+    def _note_redriven(self, table: pa.Table, slots: IntArray) -> None:
+        for row in np.flatnonzero(pc.is_valid(table["redriven_from"]).to_numpy()):
+            # What is being written, or claims to come from nowhere, stands for itself.
+            taken = self._slot_of(table["redriven_from"][int(row)].as_py())
+            if slots[row] != OUTSIDE and taken != OUTSIDE:
+                self.taken_from[int(slots[row])] = taken
+
+    def _slot_of(self, place: str) -> int:
+        parts = place.rsplit("/", 2)
+        if len(parts) != 3 or not (parts[1].isdecimal() and parts[2].isdecimal()):
+            return OUTSIDE
+        return self.axis.slot(parts[0], int(parts[1]), int(parts[2]))
 
     def half_decided(self) -> list[str]:
         """Held batches of which commands moved some rows and not others; they decide on whole batches."""

@@ -7,7 +7,6 @@ again: the verdict is read back, what is already appended is skipped, what is mi
 
 from __future__ import annotations
 
-import operator
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
@@ -21,17 +20,22 @@ from pyspark.storagelevel import StorageLevel
 
 from pipelines.contract import Contract
 from pipelines.errors import StateError
+from pipelines.gold import in_memory
 from pipelines.gold.partial_sums import partial_sums
 from pipelines.platform import kafka, tables
 from pipelines.platform.epoch import Epoch
 from pipelines.platform.kafka import OffsetRange
 from pipelines.platform.logs import log_event
 from pipelines.platform.settings import Settings
-from pipelines.refine import dropped, operators
+from pipelines.refine import collected, dropped, operators
 from pipelines.refine import tables as columns
-from pipelines.refine.count import Counted, count, facts_of_duplicates
+from pipelines.refine.count import Counted, count, count_collected, facts_of_duplicates
 from pipelines.refine.decisions import Decision, DecisionLog, Recorded, overlap
+from pipelines.refine.facts import POSITION
+from pipelines.refine.held import REJECTED, REJECTED_DETAIL
 from pipelines.refine.operators import Operators
+from pipelines.refine.positions import within
+from pipelines.refine.twins import TWIN_HELD, Twins
 from quality.gate import Gate
 from quality.verdict import Verdict
 
@@ -40,17 +44,14 @@ QUERY = "refine"
 # The gate sees at most this many rows of a batch, chosen by a hash of the event's id, the same ones on every run.
 GATE_ROWS = 50_000
 
-# What the driver may hold of a batch's parts to append them itself.
-_SMALL_ROWS = 50_000
+# What the driver may hold of a batch's parts to append them itself: all rows of a batch of the usual size.
+_SMALL_ROWS = 250_000
 _SMALL_BYTES = 32 * 1024 * 1024
 
 _ACCEPTED = "(reject_reason IS NULL)"
 _PLACES = ("silver", "held", "rejected")
-_TWIN_HELD = "twin_held"
-_REJECTED = "rejected"
 _CONTRADICTION = "start again; if it repeats, rebuild with `pulseiq replay`"
 
-_POSITION = [field.name for field in columns.POSITION]
 _BYTES = ("kafka_key", "kafka_value")
 
 
@@ -68,25 +69,32 @@ class RefineBatch:
         self._gate = Gate(contract)
         self._log = DecisionLog(settings, contract)
         self._epoch = Epoch(settings)
+        self._twins = Twins(settings, contract, self._tables)
         self._query_id = ""
         self._recorded = Recorded()
         self._verdicts: dict[int, str] = {}
         self._ever_held = False
         self._latest_batch_time: datetime | None = None
+        self._gate_seconds = 0.0
 
     def __call__(self, batch: DataFrame, batch_id: int) -> None:
         """Process one micro-batch; raises StateError before the first append when its counts contradict each other."""
         started = time.monotonic()
         self._begin()
+        width = operators.of_batch(self._spark, self._query_id).width
+        if not width:
+            batch.count()  # Spark only moves its watermark on, and needs the state of that, too.
+            return
         # Stamped here and nowhere later: a number in a query becomes part of its source, which would be new every time.
-        stamp = {"batch_id": F.lit(batch_id).cast("bigint"), "query_id": F.lit(self._query_id)}
-        batch = batch.withColumns(stamp).persist(StorageLevel.MEMORY_AND_DISK)
+        batch = batch.withColumns(self._stamp(batch_id)).persist(StorageLevel.MEMORY_AND_DISK)
         try:
-            counted = count(batch, self._contract)
+            # Most batches are small: one look at them serves all that follows.
+            rows = collected.collect(batch, self._contract) if width <= _SMALL_ROWS else None
+            counted = count(batch, self._contract) if rows is None else count_collected(rows, self._contract)
             read = operators.of_batch(self._spark, self._query_id)
             self._verify(counted, read, batch_id)
-            if read.rows_read:
-                self._process(batch, batch_id, counted, read, started)
+            if read.rows_read:  # Offsets need not hold records: the end of a transaction is one, too.
+                self._process(batch, rows, batch_id, counted, read, started)
         finally:
             batch.unpersist()
 
@@ -105,6 +113,9 @@ class RefineBatch:
         self._ever_held = bool(self._recorded.held or self._recorded.decided)
         self._ever_held |= any(each.verdict == "hold" for each in own)
         self._query_id = query_id
+
+    def _stamp(self, batch_id: int) -> dict[str, Column]:
+        return {"batch_id": F.lit(batch_id).cast("bigint"), "query_id": F.lit(self._query_id)}
 
     def _checkpoint_id(self) -> str | None:
         return tables.checkpoint_query_id(self._settings, self._contract.product, QUERY)
@@ -127,14 +138,27 @@ class RefineBatch:
                 hint=_CONTRADICTION,
             )
 
-    def _process(self, batch: DataFrame, batch_id: int, counted: Counted, read: Operators, started: float) -> None:
+    def _process(
+        self,
+        batch: DataFrame,
+        rows: pa.Table | None,
+        batch_id: int,
+        counted: Counted,
+        read: Operators,
+        started: float,
+    ) -> None:
         fresh, replayed = self._fresh_rows(batch.where(_ACCEPTED), read.offsets)
-        judge = partial(self._judge, fresh, counted, read.batch_time, replayed)
         again = batch_id in self._verdicts
+        small = rows is not None and counted.refused_bytes <= _SMALL_BYTES
+        if again or replayed:
+            rows = None  # Somebody has judged some of them before.
+        accepted = None if rows is None else collected.accepted(rows)
+        judge = partial(self._judge, fresh, accepted, counted, read.batch_time, replayed)
         if again:
             verdict, outcome = judge(), self._verdicts[batch_id]
         else:
-            verdict, found = tables.in_parallel([judge, partial(self._dropped, batch.select(_POSITION), read)])
+            kept = batch.select(POSITION).toArrow if rows is None else partial(rows.select, POSITION)
+            verdict, found = tables.in_parallel([judge, partial(self._twins.dropped, batch.sparkSession, kept, read)])
             outcome = verdict.outcome
             self._log.append(Decision("batch", self._query_id, batch_id, outcome, read.offsets))
             self._verdicts[batch_id] = outcome
@@ -143,20 +167,22 @@ class RefineBatch:
         parts, sizes = self._divide(batch, counted, outcome, read.offsets, replayed)
         if again:
             # Which of two twins was kept follows from what was appended, and that from the recorded verdict.
-            parts = {name: self._already_appended(name, batch_id, rows) for name, rows in parts.items()}
-            found = self._dropped(reduce(DataFrame.union, [rows.select(_POSITION) for rows in parts.values()]), read)
-        twins, found = self._divide_dropped(found, parts, read.offsets, batch_id)
+            parts = {name: self._already_appended(name, batch_id, each) for name, each in parts.items()}
+            kept = reduce(DataFrame.union, [each.select(POSITION) for each in parts.values()]).toArrow
+            found = self._twins.dropped(batch.sparkSession, kept, read)
+        twins = None
+        if self._ever_held:
+            twins, found = self._twins.of_held(found, parts, read.offsets, self._recorded.decided)
         if twins is not None:
+            twins = twins.withColumns(self._stamp(batch_id))
             parts["quarantine"] = parts["quarantine"].unionByName(twins.select(parts["quarantine"].columns))
             sizes["quarantine"] += read.duplicates - len(found)
         stamp = {"query_id": self._query_id, "batch_id": batch_id, "batch_time": read.batch_time}
         results = [{**stamp, **each} for each in verdict.rows()]
-        small = counted.rows <= _SMALL_ROWS and counted.refused_bytes <= _SMALL_BYTES
         # A survivor that was rejected is in quarantine and nowhere else.
         listing = () if twins is None or sizes["rejected"] else ("quarantine",)
-        self._append(
-            batch_id, {name: rows for name, rows in parts.items() if sizes[name]}, listing, results, small=small
-        )
+        wanted = {name: part for name, part in parts.items() if sizes[name]}
+        self._append(batch_id, wanted, accepted, listing, results, small=small)
         if len(found):
             self._append_duplicates(batch_id, found)
 
@@ -179,6 +205,7 @@ class RefineBatch:
         self,
         batch_id: int,
         parts: Mapping[str, DataFrame],
+        accepted: pa.Table | None,
         listing: Collection[str],
         results: Sequence[Mapping[str, Any]],
         *,
@@ -195,14 +222,27 @@ class RefineBatch:
         for name, rows in parts.items():
             # A held batch comes with its bytes, which nobody has counted.
             call = partial(append, name, rows, small=small and name != "held")
+            if name == "silver" and small:
+                call = partial(self._append_accepted, rows, accepted, batch_id)
             (after if name in listing else first).append(call)
-        if "silver" in parts:
+        if "silver" in parts and not small:
             gold = partial_sums(parts["silver"], self._contract, by=("batch_id", "query_id"))
-            first.append(partial(append, "gold", gold, small=small))
+            first.append(partial(append, "gold", gold))
         if results:
             first.append(partial(self._tables.append_local, "quality_results", results, self._query_id, batch_id))
         tables.in_parallel(first)
         tables.in_parallel(after)
+
+    def _append_accepted(self, silver: DataFrame, rows: pa.Table | None, batch_id: int) -> None:
+        """Append accepted rows that the driver may hold, and their sums; `rows` has them where it does already."""
+        if rows is None:
+            rows = in_memory.inputs(silver.to(self._tables.specs["silver"].schema), self._contract).toArrow()
+        append = partial(self._tables.append_arrow, app_id=self._query_id, version=batch_id)
+
+        def append_sums() -> None:
+            append("gold", in_memory.sums(rows, self._contract, by=("batch_id", "query_id")))
+
+        tables.in_parallel([partial(append, "silver", rows.select(silver.columns)), append_sums])
 
     def _divide(
         self, batch: DataFrame, counted: Counted, outcome: str, offsets: tuple[OffsetRange, ...], replayed: bool
@@ -227,37 +267,10 @@ class RefineBatch:
         columns_of = self._tables.columns("quarantine")
         parts["quarantine"] = batch.where(f"NOT {_ACCEPTED}").withColumnsRenamed(names).select(columns_of)
         if sizes["rejected"]:
-            reason = {"reason": F.lit(_REJECTED), "detail": F.lit("a person rejected the held batch it was in")}
+            reason = {"reason": F.lit(REJECTED), "detail": F.lit(REJECTED_DETAIL)}
             rejected = places["rejected"].withColumns(reason).select(columns_of)
             parts["quarantine"] = parts["quarantine"].unionByName(rejected)
         return parts, sizes
-
-    def _dropped(self, kept: DataFrame, read: Operators) -> pa.Table:
-        """Positions, ids, arrival and kind of the records that were read and are not among the kept positions."""
-        found = dropped.NONE
-        if read.duplicates:
-            missing = dropped.missing(kept.toArrow(), read.offsets)
-            found = dropped.read_again(kept.sparkSession, self._settings, self._contract, missing)
-        if len(found) != read.duplicates:
-            raise StateError(f"refine: {read.duplicates} duplicates dropped, {len(found)} found", hint=_CONTRADICTION)
-        return found
-
-    def _divide_dropped(
-        self, found: pa.Table, parts: Mapping[str, DataFrame], offsets: tuple[OffsetRange, ...], batch_id: int
-    ) -> tuple[DataFrame | None, pa.Table]:
-        """Dropped records whose twin was ever held, with the columns of quarantine; and the others.
-
-        The former go to quarantine: if the held batch is rejected they are all that is left of the event. They go there
-        after a release too, or a replay, which knows of every release from its start, would put them elsewhere.
-        """
-        if not self._ever_held or not len(found):
-            return None, found
-        twins = self._of_held(parts["held"].sparkSession.createDataFrame(found), parts, batch_id)
-        positions = {tuple(row) for row in twins.select(_POSITION).collect()}
-        if not positions:
-            return None, found
-        others = [tuple(row.values()) not in positions for row in found.select(_POSITION).to_pylist()]
-        return dropped.with_bytes(twins, self._settings, offsets), found.filter(pa.array(others))
 
     def _append_duplicates(self, batch_id: int, found: pa.Table) -> None:
         """Append positions and ids of dropped records; a batch's worth of them fits the driver."""
@@ -266,45 +279,32 @@ class RefineBatch:
         rows = stamped.select(self._tables.columns("duplicates"))
         self._tables.append_arrow("duplicates", rows, self._query_id, batch_id)
 
-    def _of_held(self, twins: DataFrame, parts: Mapping[str, DataFrame], batch_id: int) -> DataFrame:
-        """Dropped records whose twin was ever held, with the columns of quarantine."""
-        return twins.join(self._ids_ever_held(parts), "event_id", "left_semi").withColumns(
-            {
-                "event_type": F.lit(None).cast("string"),
-                "event_time": F.lit(None).cast("timestamp"),
-                "reason": F.lit(_TWIN_HELD),
-                "detail": F.lit("a record with the same event_id is in a held batch"),
-                "batch_id": F.lit(batch_id).cast("bigint"),
-                "query_id": F.lit(self._query_id),
-            }
-        )
-
-    def _ids_ever_held(self, parts: Mapping[str, DataFrame]) -> DataFrame:
-        """`event_id` of what is or was held, in the batch's parts and in the tables."""
-        spark = parts["held"].sparkSession
-        rows = {name: [part, self._tables.read(spark, name)] for name, part in parts.items()}
-        found = rows["held"]
-        if self._recorded.decided:
-            # A replay puts these at once where a person's decision sent them.
-            rejected = [each.where(F.col("reason") == _REJECTED) for each in rows["quarantine"]]
-            found += [each.where(_within(self._recorded.decided)) for each in (*rows["silver"], *rejected)]
-        return reduce(DataFrame.union, [each.select("event_id") for each in found]).distinct()
-
     def _fresh_rows(self, accepted: DataFrame, offsets: tuple[OffsetRange, ...]) -> tuple[DataFrame, bool]:
         """Accepted rows without a recorded verdict, and whether any offset of the batch has one."""
         covered = overlap(offsets, self._recorded.covered)
-        return (accepted.where(~_within(covered)), True) if covered else (accepted, False)
+        return (accepted.where(~within(covered)), True) if covered else (accepted, False)
 
-    def _judge(self, fresh: DataFrame, counted: Counted, batch_time: datetime, replayed: bool) -> Verdict:
-        """The gate's verdict on the rows that nobody has judged yet."""
+    def _judge(
+        self,
+        fresh: DataFrame,
+        accepted: pa.Table | None,
+        counted: Counted,
+        batch_time: datetime,
+        replayed: bool,
+    ) -> Verdict:
+        """The gate's verdict on the rows that nobody has judged yet; `accepted` has them where the driver does."""
         total = fresh.count() if replayed else counted.accepted
         if not total:
             return Verdict("promote", ())
-        sample = fresh
-        if total > GATE_ROWS:
-            sample = fresh.where(F.expr(f"pmod(xxhash64(event_id), {total}) < {GATE_ROWS}"))
-        events = sample.select(list(self._gate.columns)).toPandas()
-        return self._gate.check(events, rows_total=total, batch_time=batch_time)
+        started = time.monotonic()
+        if accepted is not None:
+            events = collected.sample(accepted, GATE_ROWS, self._gate.columns)
+        else:
+            sample = fresh.where(f"pmod(xxhash64(event_id), {total}) < {GATE_ROWS}")
+            events = sample.select(list(self._gate.columns)).toPandas()
+        verdict = self._gate.check(events, rows_total=total, batch_time=batch_time)
+        self._gate_seconds = time.monotonic() - started
+        return verdict
 
     def _row_outcome(self, outcome: str, replayed: bool) -> Column:
         """Where an accepted row goes: `silver`, `held` or `rejected`."""
@@ -312,9 +312,9 @@ class RefineBatch:
         if not replayed:
             return judged
         return (
-            F.when(_within(self._recorded.rejected), "rejected")
-            .when(_within(self._recorded.held), "held")
-            .when(_within(self._recorded.covered), "silver")
+            F.when(within(self._recorded.rejected), "rejected")
+            .when(within(self._recorded.held), "held")
+            .when(within(self._recorded.covered), "silver")
             .otherwise(judged)
         )
 
@@ -326,7 +326,7 @@ class RefineBatch:
         stored = self._tables.read(rows.sparkSession, name)
         stored = stored.where((F.col("query_id") == self._query_id) & (F.col("batch_id") == batch_id))
         if name == "quarantine":
-            stored = stored.where(F.col("reason") != _TWIN_HELD)
+            stored = stored.where(F.col("reason") != TWIN_HELD)
         return rows if stored.isEmpty() else stored.select(rows.columns)
 
     def _report(self, row: Mapping[str, Any]) -> None:
@@ -342,18 +342,7 @@ class RefineBatch:
             query=QUERY,
             product=self._contract.product,
             **{key: row[key] for key in keys},
+            gate_seconds=round(self._gate_seconds, 3),
             lag=lag,
             rows_per_second=round(row["rows_in"] / max(row["seconds"], 1e-3)),
         )
-
-
-def _within(ranges: tuple[OffsetRange, ...]) -> Column:
-    """Condition: the row's position is in one of the ranges."""
-    conditions = [
-        (F.col("kafka_topic") == each.topic)
-        & (F.col("kafka_partition") == each.partition)
-        & (F.col("kafka_offset") >= each.from_offset)
-        & (F.col("kafka_offset") < each.until_offset)
-        for each in ranges
-    ]
-    return reduce(operator.or_, conditions, F.lit(False))

@@ -7,8 +7,8 @@ into it. Here such an event is parsed a second time into a variant, which knows 
 from __future__ import annotations
 
 from pipelines.contract.model import Type
+from pipelines.contract.sql import string
 from pipelines.refine.reading import Reader
-from pipelines.refine.sql import string
 
 # Types as `schema_of_variant` names them; VOID is a null or nothing, which is for the rules on missing fields.
 _FITTING: dict[Type, str] = {

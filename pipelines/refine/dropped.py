@@ -13,10 +13,11 @@ from pipelines.contract import Contract
 from pipelines.platform.kafka import OffsetRange
 from pipelines.platform.kafka_records import read_range
 from pipelines.platform.settings import Settings
+from pipelines.refine import redriven
+from pipelines.refine.facts import POSITION
 from pipelines.refine.rules import event_id_of, is_backfill
 
-_PARTITION = ["kafka_topic", "kafka_partition"]
-_POSITION = [*_PARTITION, "kafka_offset"]
+_PARTITION = POSITION[:2]
 
 NONE = pa.schema(
     [
@@ -26,6 +27,7 @@ NONE = pa.schema(
         ("event_id", pa.string()),
         ("arrived_at", pa.timestamp("us", tz="UTC")),
         ("backfill", pa.bool_()),
+        ("redriven_from", pa.string()),
     ]
 ).empty_table()
 
@@ -63,7 +65,8 @@ def read_again(spark: SparkSession, settings: Settings, contract: Contract, posi
     """The records at the given positions, without their bytes; none where an offset holds no record.
 
     Returns:
-        Columns `kafka_topic`, `kafka_partition`, `kafka_offset`, `event_id`, `arrived_at` and `backfill`.
+        Columns `kafka_topic`, `kafka_partition`, `kafka_offset`, `event_id`, `arrived_at`, `backfill`
+        and `redriven_from`.
     """
     rows = positions.to_pandas().groupby(_PARTITION, observed=True)["kafka_offset"].agg(["min", "max"])
     spans = [
@@ -74,17 +77,18 @@ def read_again(spark: SparkSession, settings: Settings, contract: Contract, posi
     # Joined before anything is parsed: all but a few of the records are of no interest.
     records = read_range(spark, settings, spans).join(F.broadcast(wanted), ["topic", "partition", "offset"])
     return records.select(
-        *_renamed(_POSITION),
+        *_renamed(POSITION),
         event_id_of(records, contract).alias("event_id"),
         F.col("timestamp").alias("arrived_at"),
         is_backfill(records).alias("backfill"),
+        redriven.taken_from(records, contract).alias("redriven_from"),
     ).toArrow()
 
 
 def with_bytes(rows: DataFrame, settings: Settings, offsets: Iterable[OffsetRange]) -> DataFrame:
     """Rows with columns `kafka_topic`, `kafka_partition`, `kafka_offset`, and their records' key and value."""
     records = read_range(rows.sparkSession, settings, offsets)
-    return rows.join(records.select(*_renamed([*_POSITION, "kafka_key", "kafka_value"])), _POSITION)
+    return rows.join(records.select(*_renamed([*POSITION, "kafka_key", "kafka_value"])), POSITION)
 
 
 def _renamed(names: Sequence[str]) -> list[Column]:

@@ -12,8 +12,8 @@ from functools import cached_property
 
 from pipelines.contract import EventType, Field, Version
 from pipelines.contract.expressions import renamed
+from pipelines.contract.sql import string, strings, value
 from pipelines.refine.reading import Reader
-from pipelines.refine.sql import string, strings, value
 
 _TEXT = "CAST(kafka_value AS STRING)"
 

@@ -26,9 +26,17 @@ class Operators:
     duplicates: int
     behind_watermark: int
 
+    @property
+    def width(self) -> int:
+        """The most records that can be in the batch: all offsets that the source was asked for."""
+        return sum(each.until_offset - each.from_offset for each in self.offsets)
+
 
 def of_batch(spark: SparkSession, query_id: str) -> Operators:
-    """Read the plan of a query's batch once all of it was computed. Raises StateError where it is not as expected."""
+    """Read the plan of a query's batch; its counts are nought until the batch was computed, and then whole.
+
+    Raises StateError where the plan is not as expected.
+    """
     query = spark._jsparkSession.sessionState().streamingQueryManager().get(query_id)
     execution = query.streamingQuery().lastExecution()
     nodes = list(_nodes(execution.executedPlan()))

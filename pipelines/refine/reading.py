@@ -17,7 +17,7 @@ from pyspark.sql.types import IntegerType, StringType, StructField, StructType
 from pipelines.contract import Contract
 from pipelines.contract.model import Source, Type
 from pipelines.contract.spark_schema import SPARK_TYPES
-from pipelines.refine.sql import string
+from pipelines.contract.sql import string
 
 _CORRUPT = "pulseiq_corrupt"
 _EVENT = "pulseiq_event"
@@ -121,15 +121,13 @@ class Reader:
         return f"CASE WHEN {column} RLIKE {string(shape)} THEN try_cast(upper({column}) AS TIMESTAMP) END"
 
     def event_id(self) -> Column:
-        """The event's id, null where it has none; over columns `e0, e1, ...` and `kafka_*`."""
-        position = F.concat_ws("/", "kafka_topic", "kafka_partition", "kafka_offset")
-        return _id(self.contract.envelope.event_id, position, lambda path: F.col(self.columns[path]))
+        """The event's id, null where it has none; over columns `e0, e1, ...` and `k_position`."""
+        return _id(self.contract.envelope.event_id, F.col("k_position"), lambda path: F.col(self.columns[path]))
 
 
-def event_id(contract: Contract) -> Column:
+def event_id(contract: Contract, position: Column) -> Column:
     """The same id straight from a record's `value`, parsing nothing but what the id is made of."""
     source = contract.envelope.event_id
-    position = F.concat_ws("/", "topic", "partition", "offset")
     if source.position:
         return position
     types = contract.path_types

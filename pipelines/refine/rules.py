@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from pipelines.contract import Contract, Field
 from pipelines.contract.spark_schema import silver_schema
-from pipelines.refine import doubt, reading
+from pipelines.refine import doubt, reading, redriven
 from pipelines.refine.judging import Judge, is_version, over_version
 from pipelines.refine.reading import Reader
 
@@ -29,8 +29,9 @@ def classify(records: DataFrame, contract: Contract) -> DataFrame:
         contract: the product.
 
     Returns:
-        The event's columns (`silver_schema`), `late`, `backfill`, `arrived_at`, `kafka_topic`, `kafka_partition`,
-        `kafka_offset`, `kafka_key`, `kafka_value`, `reject_reason` and `reject_detail` (null for an accepted event).
+        The event's columns (`silver_schema`), `late`, `backfill`, `known_id`, `arrived_at`, `kafka_topic`,
+        `kafka_partition`, `kafka_offset`, `redriven_from`, `kafka_key`, `kafka_value`, `reject_reason` and
+        `reject_detail` (null for an accepted event).
     """
     reader = Reader(contract)
     received = records.select(
@@ -41,6 +42,9 @@ def classify(records: DataFrame, contract: Contract) -> DataFrame:
         F.col("value").alias("kafka_value"),
         "arrived_at",
         is_backfill(records).alias("k_backfill"),
+        redriven.taken_from(records, contract).alias("redriven_from"),
+        redriven.is_known(records, contract).alias("known_id"),
+        redriven.first_position(records, contract).alias("k_position"),
         reader.text().alias("k_text"),
     )
     parsed = received.withColumn("k_event", reader.parsed("k_text"))
@@ -62,10 +66,12 @@ def classify(records: DataFrame, contract: Contract) -> DataFrame:
         *_silver_columns(reader),
         _late(contract).alias("late"),
         F.col("k_backfill").alias("backfill"),
+        "known_id",
         "arrived_at",
         "kafka_topic",
         "kafka_partition",
         "kafka_offset",
+        "redriven_from",
         "kafka_key",
         "kafka_value",
         F.substring_index("k_reject", "|", 1).alias("reject_reason"),
@@ -75,8 +81,7 @@ def classify(records: DataFrame, contract: Contract) -> DataFrame:
 
 def event_id_of(records: DataFrame, contract: Contract) -> Column:
     """The event_id that `classify` gives an accepted record, straight from `value`, without parsing the whole event."""
-    del records  # A column needs no frame; the argument keeps the two functions alike.
-    return reading.event_id(contract)
+    return reading.event_id(contract, redriven.first_position(records, contract))
 
 
 def _silver_columns(reader: Reader) -> list[Column]:

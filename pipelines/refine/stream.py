@@ -28,16 +28,18 @@ def transform(records: DataFrame, contract: Contract) -> DataFrame:
     """
     classified = classify(records.withColumn("arrived_at", F.col("timestamp")), contract)
     position = F.concat_ws("/", F.lit("#"), "kafka_topic", "kafka_partition", "kafka_offset")
+    # What a person rejected and corrects has its id among those seen: of its corrections one is kept.
+    identity = F.concat(F.when(F.col("known_id"), "#redriven/").otherwise(""), "event_id")
     # An accepted event's bytes are in bronze and in Kafka; without them half as much is shuffled and kept in memory.
     refused = F.col("reject_reason").isNotNull()
     bare = classified.withColumns({name: F.when(refused, F.col(name)) for name in ("kafka_key", "kafka_value")})
     return (
         _settled(bare)
         .withColumn("batch_time", F.current_timestamp())
-        .withColumn("twin_key", F.when(~refused & F.col("event_id").isNotNull(), F.col("event_id")).otherwise(position))
+        .withColumn("twin_key", F.when(refused | F.col("event_id").isNull(), position).otherwise(identity))
         .withWatermark("batch_time", f"{int(contract.dedup_horizon.total_seconds())} seconds")
         .dropDuplicatesWithinWatermark(["twin_key"])
-        .drop("twin_key")
+        .drop("twin_key", "known_id")
     )
 
 

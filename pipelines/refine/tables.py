@@ -33,6 +33,8 @@ def _fields(**columns: object) -> list[StructField]:
 
 # Where a record stands in Kafka: the identity of an event in the ledger.
 POSITION = _fields(kafka_topic=StringType(), kafka_partition=IntegerType(), kafka_offset=LongType())
+# The quarantined record whose place a re-driven one takes, `topic/partition/offset`; null for all others.
+REDRIVEN = _fields(redriven_from=StringType())
 BATCH = _fields(batch_id=LongType(), query_id=StringType())
 _ARRIVAL = _fields(late=BooleanType(), arrived_at=TimestampType())
 _BYTES = _fields(kafka_key=BinaryType(), kafka_value=BinaryType())
@@ -50,9 +52,10 @@ QUARANTINE = StructType(
         ),
         *BATCH,
         *_BYTES,
+        *REDRIVEN,
     ]
 )
-DUPLICATES = StructType([*POSITION, *_fields(event_id=StringType(), arrived_at=TimestampType()), *BATCH])
+DUPLICATES = StructType([*POSITION, *_fields(event_id=StringType(), arrived_at=TimestampType()), *BATCH, *REDRIVEN])
 QUALITY_RESULTS = StructType(
     [
         *BATCH,
@@ -98,7 +101,7 @@ BATCHES = StructType(
 
 def silver(contract: Contract) -> StructType:
     """Columns of silver: the event, then when and where it arrived, then the batch that brought it."""
-    return StructType([*silver_schema(contract).fields, *_ARRIVAL, *POSITION, *BATCH])
+    return StructType([*silver_schema(contract).fields, *_ARRIVAL, *POSITION, *BATCH, *REDRIVEN])
 
 
 def held(contract: Contract) -> StructType:
@@ -115,23 +118,25 @@ def _nullable(kind: DataType) -> Any:
     return kind
 
 
-def tables(spark: SparkSession, settings: Settings, contract: Contract) -> Tables:
-    """Every table of refine."""
+def specs(spark: SparkSession, contract: Contract) -> tuple[TableSpec, ...]:
+    """Every table of refine as it must be."""
     # A metric's struct is null where a leaf has no such event, and Delta would refuse it for a part declared not null.
     sums = _nullable(partial_sums(spark.createDataFrame([], silver(contract)), contract).schema)
     position = ("kafka_topic", "kafka_partition", "kafka_offset", "batch_id", "query_id")
     event = (*position, "event_time", "arrived_at")
     leaf = ("window_start", "batch_id", "query_id")
     product = contract.product
-    return Tables(
-        settings,
-        [
-            TableSpec(product, "silver", silver(contract), statistics=event),
-            TableSpec(product, "held", held(contract), statistics=event),
-            TableSpec(product, "quarantine", QUARANTINE, statistics=(*event, "reason")),
-            TableSpec(product, "duplicates", DUPLICATES, statistics=position),
-            TableSpec(product, "gold", StructType([*sums.fields, *BATCH]), statistics=leaf),
-            TableSpec(product, "quality_results", QUALITY_RESULTS),
-            TableSpec(product, "batches", BATCHES, statistics=("query_id", "batch_id", "batch_time")),
-        ],
+    return (
+        TableSpec(product, "silver", silver(contract), statistics=event),
+        TableSpec(product, "held", held(contract), statistics=event),
+        TableSpec(product, "quarantine", QUARANTINE, statistics=(*event, "reason")),
+        TableSpec(product, "duplicates", DUPLICATES, statistics=position),
+        TableSpec(product, "gold", StructType([*sums.fields, *BATCH]), statistics=leaf),
+        TableSpec(product, "quality_results", QUALITY_RESULTS),
+        TableSpec(product, "batches", BATCHES, statistics=("query_id", "batch_id", "batch_time")),
     )
+
+
+def tables(spark: SparkSession, settings: Settings, contract: Contract) -> Tables:
+    """Every table of refine, to be read and appended to."""
+    return Tables(settings, specs(spark, contract))

@@ -1,1 +1,4 @@
-"""Suites per layer, generated from the contract: expectations, and the words that their results are told in."""
+"""Suites: `rows` and `statistics` gate each batch in the stream; `bronze`, `silver` and `gold` audit a layer.
+
+All are made from the contract; `written` has what a product adds. See docs/cookbook/add-an-expectation.md.
+"""

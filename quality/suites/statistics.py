@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import pandas as pd
 
@@ -16,6 +16,17 @@ from pipelines.contract import Check
 from quality.gx import Expectation, gxe
 from quality.limits import Estimate
 from quality.statistics import Stratum
+
+
+class Bounded(Protocol):
+    """What is judged here: something with a name and bounds, such as a check of the contract."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def min(self) -> float | None: ...
+    @property
+    def max(self) -> float | None: ...
 
 
 @dataclass(frozen=True)
@@ -42,18 +53,18 @@ class Bound:
         return made
 
 
-def bounds(check: Check) -> tuple[Bound, ...]:
+def bounds(check: Bounded) -> tuple[Bound, ...]:
     """The bounds that a check sets."""
     given: Mapping[Literal["min", "max"], float | None] = {"min": check.min, "max": check.max}
     return tuple(Bound(check.name, side, value) for side, value in given.items() if value is not None)
 
 
-def expectations(checks: Sequence[Check]) -> list[Expectation]:
+def expectations(checks: Sequence[Bounded]) -> list[Expectation]:
     """The suite."""
     return [bound.expectation() for check in checks for bound in bounds(check)]
 
 
-def frame(checks: Sequence[Check], strata: Sequence[Stratum]) -> pd.DataFrame:
+def frame(checks: Sequence[Bounded], strata: Sequence[Stratum]) -> pd.DataFrame:
     """The judged frame: one row per stratum of whatever check, in the given order, empty in other checks' columns."""
     columns = {
         bound.column: [bound.judged(s.estimate) if s.check == check.name else None for s in strata]

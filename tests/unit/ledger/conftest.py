@@ -17,16 +17,17 @@ START = datetime(2026, 11, 23, tzinfo=UTC)
 POSITION = [("kafka_topic", pa.string()), ("kafka_partition", pa.int32()), ("kafka_offset", pa.int64())]
 BATCH = [("batch_id", pa.int64()), ("query_id", pa.string())]
 TIME = pa.timestamp("us", tz="UTC")
+FROM = ("redriven_from", pa.string())
 SPAN = pa.struct(
     [("topic", pa.string()), ("partition", pa.int32()), ("from_offset", pa.int64()), ("until_offset", pa.int64())]
 )
 SCHEMAS = {
     "silver": pa.schema(
-        [*POSITION, *BATCH, ("event_id", pa.string()), ("arrived_at", TIME), ("late", pa.bool_())],
+        [*POSITION, *BATCH, ("event_id", pa.string()), ("arrived_at", TIME), ("late", pa.bool_()), FROM],
     ),
-    "quarantine": pa.schema([*POSITION, *BATCH, ("reason", pa.string())]),
-    "duplicates": pa.schema([*POSITION, *BATCH, ("event_id", pa.string())]),
-    "held": pa.schema([*POSITION, *BATCH, ("event_id", pa.string())]),
+    "quarantine": pa.schema([*POSITION, *BATCH, ("reason", pa.string()), FROM]),
+    "duplicates": pa.schema([*POSITION, *BATCH, ("event_id", pa.string()), FROM]),
+    "held": pa.schema([*POSITION, *BATCH, ("event_id", pa.string()), FROM]),
     "bronze": pa.schema([("topic", pa.string()), ("partition", pa.int32()), ("offset", pa.int64())]),
     "batches": pa.schema(
         [

@@ -238,3 +238,60 @@ def test_a_recorded_counter_that_is_wrong_names_its_batch(lakes: Any) -> None:
     (finding,) = audit(lake).findings
     assert finding.kind == "counters"
     assert all("batch q/2" in example for example in finding.examples)
+
+
+def _redriven(lake: Any, record: dict[str, Any], taken: dict[str, Any]) -> None:
+    record["redriven_from"] = f"{taken['kafka_topic']}/{taken['kafka_partition']}/{taken['kafka_offset']}"
+
+
+def _of_topic(lake: Any, table: str, topic: str) -> list[dict[str, Any]]:
+    return [row for row in lake.tables[table] if row["kafka_topic"] == topic and row["query_id"] == "q"]
+
+
+@given(seed=SEEDS, data=st.data())
+@settings(deadline=None, max_examples=60)
+def test_a_redriven_event_is_counted_once_and_in_the_class_that_it_has_now(
+    lakes: Any, seed: int, data: st.DataObject
+) -> None:
+    lake = lakes.lake(seed, batches=6)
+    before = audit(lake)
+    table = data.draw(st.sampled_from(["silver", "quarantine", "duplicates"]))
+    refused, corrected = _of_topic(lake, "quarantine", "shop.events"), _of_topic(lake, table, REDRIVE)
+    if not refused or not corrected:
+        return
+    first, record = data.draw(st.sampled_from(refused)), data.draw(st.sampled_from(corrected))
+    _redriven(lake, record, first)
+    ledger = audit(lake)
+    assert ledger.findings == ()
+    assert ledger.events == before.events - 1 == sum(ledger.classes.values())
+    assert ledger.classes == {**before.classes, "quarantine": before.classes["quarantine"] - 1}
+    assert sum(ledger.reasons.values()) == ledger.classes["quarantine"]
+
+
+def test_an_event_redriven_again_has_the_class_of_its_newest_record(lakes: Any) -> None:
+    lake = lakes.lake(3, batches=8)
+    before = audit(lake)
+    first = _of_topic(lake, "quarantine", "shop.events")[0]
+    again, last = _of_topic(lake, "quarantine", REDRIVE)[0], _of_topic(lake, "silver", REDRIVE)[0]
+    _redriven(lake, again, first)
+    _redriven(lake, last, again)
+    ledger = audit(lake)
+    assert ledger.findings == ()
+    assert ledger.events == before.events - 2
+    assert ledger.classes == {**before.classes, "quarantine": before.classes["quarantine"] - 2}
+    assert sum(ledger.reasons.values()) == ledger.classes["quarantine"]
+
+
+def test_two_records_in_the_place_of_one_are_found(lakes: Any) -> None:
+    lake = lakes.lake(3, batches=8)
+    first = _of_topic(lake, "quarantine", "shop.events")[0]
+    for record in _of_topic(lake, "silver", REDRIVE)[:2]:
+        _redriven(lake, record, first)
+    assert kinds(audit(lake)) == {"re-driven twice"}
+
+
+def test_a_record_that_claims_the_place_of_an_accepted_event_stands_for_itself(lakes: Any) -> None:
+    lake = lakes.lake(3, batches=8)
+    before = audit(lake)
+    _redriven(lake, _of_topic(lake, "silver", REDRIVE)[0], _of_topic(lake, "silver", "shop.events")[0])
+    assert audit(lake) == before

@@ -62,3 +62,14 @@ def test_a_bad_release_is_held_for_its_amounts(seed: int, size: int) -> None:
     for verdict in held:
         assert {each.owner for each in verdict.failed} == {"payments"}
         assert all(each.observed.startswith("app_version=5.3.0") for each in verdict.failed)
+
+
+@pytest.mark.parametrize("version", ["5.1.0", "5.2.0"])
+def test_a_version_that_sends_seconds_for_milliseconds_is_held_and_named(version: str) -> None:
+    rows = accepted(0, "none", 20, 400_000).head(3_000)
+    rows.loc[rows["app_version"] == version, "latency_ms"] /= 1000
+    (verdict,) = verdicts(rows, 3_000)
+    assert verdict.outcome == "hold"
+    (failed,) = verdict.failed
+    assert failed.check == "latencies are in milliseconds"
+    assert failed.observed.startswith(f"app_version={version}: 0.")

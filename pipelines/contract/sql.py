@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipelines.contract import Field
+from pipelines.contract.model import Field
 
 
 def string(text: str) -> str:

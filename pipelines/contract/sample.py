@@ -1,0 +1,160 @@
+"""What a sample of events looks like: every place in them with its types, how often it is there, how many values.
+
+Reads JSON and counts; what follows from it is guessed in `draft`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import UsageError
+
+# A sample may hold a few broken events, and what nearly every event has is taken for the rule.
+NEARLY_ALL = 0.98
+# Enough to see rare fields; the rest of a longer file is not read.
+MOST_EVENTS = 50_000
+_MOST_VALUES = 5_000
+_NAME = re.compile(r"[A-Za-z_@][A-Za-z0-9_@-]*")
+
+
+@dataclass
+class Place:
+    """One place in the events, such as `$.a.b`: counts of JSON types, and of values while they are few.
+
+    `values` holds at most 5,000 different ones; `many` says that there were more.
+    """
+
+    path: str
+    types: Counter[str] = field(default_factory=Counter)
+    values: Counter[Any] = field(default_factory=Counter)
+    many: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its last part."""
+        return self.path.rpartition(".")[2]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words that its name is made of, in lower case: `userId` and `user_id` are the same."""
+        spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", self.name)
+        return tuple(each.lower() for each in re.split(r"[^A-Za-z0-9]+| ", spaced) if each)
+
+    @property
+    def present(self) -> int:
+        """Events that have a value there, null not counted."""
+        return self.types.total() - self.types["null"]
+
+    @property
+    def type(self) -> str | None:
+        """The JSON type of nearly all of its values, numbers where integers occur too; None where they differ."""
+        found = Counter({name: n for name, n in self.types.items() if name != "null"})
+        if found["number"] and found["integer"]:
+            found["number"] += found.pop("integer")
+        most = found.most_common(1)
+        return most[0][0] if most and most[0][1] >= NEARLY_ALL * self.present else None
+
+    def common(self, events: int) -> bool:
+        """Whether nearly all of so many events have it."""
+        return self.present >= NEARLY_ALL * events
+
+    def share(self, fits: Callable[[Any], bool]) -> float:
+        """Share of its values that fit, of those that are kept."""
+        return sum(n for value, n in self.values.items() if fits(value)) / max(1, self.values.total())
+
+    def take(self, value: Any) -> None:
+        """Count one value."""
+        kind = _type(value)
+        self.types[kind] += 1
+        if kind in ("string", "integer", "number", "boolean"):
+            if value in self.values or len(self.values) < _MOST_VALUES:
+                self.values[value] += 1
+            else:
+                self.many = True
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Events of a file: how many were read, how many lines were no object, and the places by path."""
+
+    events: int
+    not_events: int
+    places: dict[str, Place]
+
+
+def read(file: Path) -> tuple[Sample, list[dict[str, Any]]]:
+    """The first 50,000 lines of a file of JSON objects, plain or gzip: what they look like, and the events.
+
+    Raises:
+        UsageError: it cannot be read, or holds no object.
+    """
+    events, bad = [], 0
+    try:
+        for number, line in enumerate(_lines(file)):
+            if number >= MOST_EVENTS:
+                break
+            try:
+                event = json.loads(line)
+            except ValueError:
+                event = None
+            if isinstance(event, dict):
+                events.append(event)
+            elif line.strip():
+                bad += 1
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: cannot be read: {error}", hint="give JSON lines, plain or gzip") from error
+    if not events:
+        raise UsageError(f"{file}: no line is a JSON object", hint="one event a line, as {...}")
+    return Sample(len(events), bad, places(events)), events
+
+
+def places(events: Iterable[dict[str, Any]]) -> dict[str, Place]:
+    """Every place that a contract can name; lists, and names with signs that a path has no room for, are left out."""
+    found: dict[str, Place] = {}
+    for event in events:
+        for path, value in _walk(event, "$"):
+            found.setdefault(path, Place(path)).take(value)
+    return found
+
+
+def is_moment(value: Any) -> bool:
+    """Whether a text is a time with a zone, as RFC 3339 has it."""
+    if not isinstance(value, str) or not re.match(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d", value):
+        return False
+    try:
+        return datetime.fromisoformat(value.upper().replace(" ", "T")).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _walk(event: dict[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    for name, value in event.items():
+        if not _NAME.fullmatch(name):
+            continue
+        if isinstance(value, dict):
+            yield from _walk(value, f"{path}.{name}")
+        elif not isinstance(value, list):
+            yield f"{path}.{name}", value
+
+
+def _type(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    return "integer" if isinstance(value, int) else "number" if isinstance(value, float) else "string"
+
+
+def _lines(file: Path) -> Iterator[str]:
+    with file.open("rb") as raw:
+        compressed = raw.read(2) == b"\x1f\x8b"
+    with gzip.open(file, "rt", encoding="utf-8") if compressed else file.open(encoding="utf-8") as text:
+        yield from text
