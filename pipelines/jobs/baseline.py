@@ -1,6 +1,7 @@
 """The baseline job: learns from gold what is normal and writes it down. The only writer of the table `baseline`.
 
-**Output**: a row per series and run, a run being known by its `until`; the last runs are kept. **Impact of failure**:
+**Output**: a row per series and run, a run being known by its `until`; the last runs are kept. Beside it, the history
+of whole metrics in `curves`, for people to look at. **Impact of failure**:
 detection goes on with the run before. To re-run: `pulseiq run baseline PRODUCT`; the same `until` replaces its rows.
 """
 
@@ -18,7 +19,8 @@ from pipelines.contract import Contract
 from pipelines.detect import baseline
 from pipelines.errors import StateError
 from pipelines.gold import series
-from pipelines.jobs import detect_state
+from pipelines.jobs import curves, detect_state, spread
+from pipelines.platform import spark as sparks
 from pipelines.platform.lake import Lake
 from pipelines.platform.settings import Settings
 
@@ -47,10 +49,17 @@ class BaselineReport:
         )
 
 
-def run(spark: SparkSession, settings: Settings, contract: Contract, until: datetime | None = None) -> BaselineReport:
+def run(
+    spark: SparkSession,
+    settings: Settings,
+    contract: Contract,
+    until: datetime | None = None,
+    most_cells: int = series.MOST_CELLS,
+) -> BaselineReport:
     """Learn the baseline and store it.
 
     Args:
+        most_cells: windows times series up to which it is learnt in the driver, beyond in executors; to the same rows.
         until: end of the history; windows before it are learnt from, later ones can be tested. By default all windows
             that can no longer change (clock `arrival`), or the first three quarters of the log (clock `event`).
 
@@ -74,12 +83,20 @@ def run(spark: SparkSession, settings: Settings, contract: Contract, until: date
             f"{baseline.FEWEST_WINDOWS}",
             hint="let more data arrive first, or bring history in",
         )
-    frame = series.read(spark, uri, contract, start, end, version)
-    learnt = baseline.fit(frame, contract, end)
-    detect_state.store_baseline(lake, contract, learnt, keep=_KEPT_RUNS)
+    rows = series.gold(sparks.beside(spark), uri, start, end, version)
+    if series.segments(rows, contract) * count <= most_cells:
+        frame = series.read(spark, uri, contract, start, end, version)
+        detect_state.store_baseline(lake, contract, baseline.fit(frame, contract, end), keep=_KEPT_RUNS)
+    else:
+        where = detect_state.replaced_baseline(lake, contract, end, _KEPT_RUNS)
+        with spread.learnt(rows, contract, start, end) as found:
+            spread.replace(found, settings.table_uri(contract.product, "baseline"), where)
+        frame = series.read(spark, uri, contract, start, end, version, only=())
+    curves.store_learnt(lake, contract, frame, end)
+    known = detect_state.newest_baseline(lake, contract, end)
     return BaselineReport(
         product=contract.product,
-        series=len(learnt),
+        series=known[1] if known else 0,
         windows=count,
         history_days=(end - start) / timedelta(days=1),
         until=end,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
@@ -20,6 +21,7 @@ from pipelines.jobs.live import Live
 from pipelines.ledger.audit import audit
 from pipelines.ledger.report import print_ledger
 from pipelines.platform import kafka, services
+from pipelines.platform import settings as configuration
 from pipelines.platform.lake import Lake
 from pipelines.platform.logs import logging_to
 from pipelines.platform.settings import Settings
@@ -67,13 +69,16 @@ def run(scenario: str, seed: int, overrides: Sequence[str]) -> None:
     contract = contracts.load(PRODUCT)
     until = datetime.now(UTC)
     world = world_of(contract, seed, scenario, overrides, start=until - HISTORY, end=until, events=EVENTS)
-    step("services: Kafka, LocalStack, Terraform")
-    settings = services.up(lambda line: step(f"  {line}"))
+    step("services: Kafka, LocalStack, Terraform; and Spark's driver beside them")
+    known = configuration.local_endpoints()
+    # Terraform waits for most of a minute: the driver starts meanwhile.
+    with ThreadPoolExecutor(1) as pool:
+        driver = pool.submit(session, known, "demo")
+        settings = services.up(lambda line: step(f"  {line}"))
+        spark = driver.result()
     _start_empty(settings, contract, step)
     truth = settings.home / "labels" / f"{PRODUCT}-{scenario}-{seed}.ndjson"
     labels.write(world.labels(), truth)
-    step("Spark: starting the driver")
-    spark = session(settings, "demo")
     log = settings.home / "log" / "demo.ndjson"
     with logging_to(log), Live(spark, settings, contract) as running:
         running.start(once=False)
@@ -98,7 +103,8 @@ def run(scenario: str, seed: int, overrides: Sequence[str]) -> None:
     print_ledger(ledger, console)
     console.print(
         "\nKafka and LocalStack are still up. Look further:\n"
-        f"  pulseiq now {PRODUCT}\n  pulseiq incidents list {PRODUCT}\n  pulseiq quality held list {PRODUCT}\n"
+        f"  pulseiq dashboard {PRODUCT}\n  pulseiq now {PRODUCT}\n  pulseiq incidents list {PRODUCT}\n"
+        f"  pulseiq quality held list {PRODUCT}\n"
         f"  pulseiq ledger {PRODUCT}\n  pulseiq status\n"
         f"What was injected: {truth}\nWhat every batch did: {log}\n"
         "`make down` ends the services, `make clean` removes everything.",

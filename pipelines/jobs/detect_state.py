@@ -20,7 +20,7 @@ from pipelines.platform.lake import Lake
 
 _TIME = pa.timestamp("us", tz="UTC")
 _NUMBERS = pa.list_(pa.float64())
-_BASELINE = pa.schema(
+BASELINE = pa.schema(
     [
         ("until", _TIME),
         ("history_start", _TIME),
@@ -47,7 +47,7 @@ _BASELINE = pa.schema(
         ("quantiles", pa.map_(pa.string(), _NUMBERS)),
     ]
 )
-_EVIDENCE = pa.schema(
+EVIDENCE = pa.schema(
     [
         ("metric", pa.string()),
         ("series", pa.string()),
@@ -99,6 +99,9 @@ _TICKS = pa.schema(
     ]
 )
 
+# The tables that detect and baseline write, by name.
+SCHEMAS = {"baseline": BASELINE, "evidence": EVIDENCE, "incidents": _INCIDENTS, "ticks": _TICKS}
+
 
 @dataclass(frozen=True)
 class Reached:
@@ -129,7 +132,8 @@ def facts_and_results(lake: Lake, contract: Contract, since: datetime) -> tuple[
     """What refine knows of the data: counts per window and class, and the failed checks of the windows' batches.
 
     Facts have columns window_start (without zone), class, reason, n; results window_start, check, observed, expected,
-    owner, one row per window that the failed batch has events of. What was held and is released is as good as any.
+    owner, judge (the gate), one row per window that the failed batch has events of. What was held and is released is as
+    good as any.
     """
     released = _released(lake, contract.product)
     batches = lake.read(contract.product, "batches", columns=["query_id", "batch_id", "facts"]).to_pylist()
@@ -145,15 +149,15 @@ def facts_and_results(lake: Lake, contract: Contract, since: datetime) -> tuple[
                 if fact["class"] in ("silver", "held"):
                     windows.setdefault((row["query_id"], row["batch_id"]), set()).add(start)
     facts = pd.DataFrame(counted, columns=["window_start", "class", "reason", "n"])
-    failed: list[tuple[datetime, str, str, str, str]] = []
+    failed: list[tuple[datetime, str, str, str, str, str]] = []
     if lake.exists(contract.product, "quality_results"):
         wrong = (~pc.field("success")) & (~pc.field("errored"))
         for row in lake.read(contract.product, "quality_results", filter=wrong).to_pylist():
             if (row["query_id"], row["batch_id"]) in released:
                 continue
             for start in sorted(windows.get((row["query_id"], row["batch_id"]), ())):
-                failed.append((start, row["check"], row["observed"], row["expected"], row["owner"]))
-    results = pd.DataFrame(failed, columns=["window_start", "check", "observed", "expected", "owner"])
+                failed.append((start, row["check"], row["observed"], row["expected"], row["owner"], "gate"))
+    results = pd.DataFrame(failed, columns=["window_start", "check", "observed", "expected", "owner", "judge"])
     for frame in (facts, results):
         frame["window_start"] = pd.to_datetime(frame["window_start"])
     summed = facts.groupby(["window_start", "class", "reason"])["n"].sum().reset_index()
@@ -173,35 +177,59 @@ def store_baseline(lake: Lake, contract: Contract, learnt: pd.DataFrame, keep: i
     """Replace this run's rows and drop all but the newest runs."""
     if not len(learnt):
         return
-    until = _text(learnt["until"].iloc[0])
     rows = learnt.copy()
     for name in ("dims", "dispersions", "scales", "shapes", "quantiles"):
         rows[name] = [list(each.items()) for each in rows[name]]
-    where = f"until = '{until}'"
-    if lake.exists(contract.product, "baseline"):
-        runs = sorted(set(lake.read(contract.product, "baseline", columns=["until"])["until"].to_pylist()))
-        if len(runs) >= keep:
-            where = f"({where}) OR until < '{_text(runs[-keep + 1])}'"
-    lake.replace(contract.product, "baseline", _arrow(rows, _BASELINE), where)
+    where = replaced_baseline(lake, contract, learnt["until"].iloc[0], keep)
+    lake.replace(contract.product, "baseline", _arrow(rows, BASELINE), where)
+
+
+def replaced_baseline(lake: Lake, contract: Contract, until: datetime, keep: int) -> str:
+    """Which rows a baseline takes the place of: those of the same `until`, and of all runs but the newest."""
+    where = f"until = '{_text(until)}'"
+    runs = [run for run, _ in _runs(lake, contract)]
+    return f"({where}) OR until < '{_text(runs[-keep + 1])}'" if len(runs) >= keep else where
+
+
+def newest_baseline(lake: Lake, contract: Contract, before: datetime) -> tuple[datetime, int] | None:
+    """End of the history of the newest baseline that was learnt from windows before `before` only, and its series."""
+    usable = [run for run in _runs(lake, contract) if run[0] <= before]
+    return usable[-1] if usable else None
 
 
 def load_baseline(lake: Lake, contract: Contract, before: datetime) -> pd.DataFrame:
-    """The newest baseline that was learnt from windows before `before` only; empty when there is none."""
+    """All rows of that baseline; empty when there is none."""
+    newest = newest_baseline(lake, contract, before)
+    if newest is None:
+        return pd.DataFrame()
+    until = pa.scalar(newest[0], type=_TIME)
+    return _pandas(lake.read(contract.product, "baseline", filter=pc.field("until") == until))
+
+
+def load_wholes(lake: Lake, contract: Contract, until: datetime) -> pd.DataFrame:
+    """The rows of one baseline on each metric as a whole."""
+    names = pa.array([metric.name for metric in contract.metrics])
+    mine = (pc.field("until") == pa.scalar(until, type=_TIME)) & pc.field("series").isin(names)
+    return _pandas(lake.read(contract.product, "baseline", filter=mine))
+
+
+def _runs(lake: Lake, contract: Contract) -> list[tuple[datetime, int]]:
+    """The baselines that are kept, each with the number of its series, oldest first."""
     if not lake.exists(contract.product, "baseline"):
-        return pd.DataFrame()
-    runs = lake.read(contract.product, "baseline", columns=["until"])["until"].to_pylist()
-    usable = [run for run in runs if run <= before]
-    if not usable:
-        return pd.DataFrame()
-    newest = pa.scalar(max(usable), type=_TIME)
-    return _pandas(lake.read(contract.product, "baseline", filter=pc.field("until") == newest))
+        return []
+    counts = lake.read(contract.product, "baseline", columns=["until"]).group_by("until").aggregate([([], "count_all")])
+    return sorted(zip(counts["until"].to_pylist(), counts["count_all"].to_pylist(), strict=True))
 
 
 def store_evidence(lake: Lake, contract: Contract, evidence: pd.DataFrame, since: datetime, version: str) -> None:
     """Replace the evidence of all windows from `since` on."""
     rows = evidence[evidence["window_start"] >= pd.Timestamp(since).tz_convert(None)].assign(detector_version=version)
-    where = f"window_start >= '{_text(since)}' AND detector_version = '{version}'"
-    lake.replace(contract.product, "evidence", _arrow(rows, _EVIDENCE), where)
+    lake.replace(contract.product, "evidence", _arrow(rows, EVIDENCE), replaced_evidence(since, version))
+
+
+def replaced_evidence(since: datetime, version: str) -> str:
+    """Which rows new evidence takes the place of."""
+    return f"window_start >= '{_text(since)}' AND detector_version = '{version}'"
 
 
 def load_incidents(lake: Lake, contract: Contract) -> list[Incident]:

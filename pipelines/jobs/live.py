@@ -18,11 +18,14 @@ from typing import Literal, Self, get_args
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from pipelines.alerts import send
 from pipelines.bronze import stream as bronze
 from pipelines.contract import Contract
 from pipelines.errors import PulseIQError, StateError
+from pipelines.incidents import store
 from pipelines.jobs import detect
 from pipelines.platform import kafka
+from pipelines.platform.lake import Lake
 from pipelines.platform.lease import Lease
 from pipelines.platform.logs import log_event
 from pipelines.platform.settings import Settings
@@ -145,14 +148,23 @@ class Live:
         )
 
     def tick(self, now: datetime | None = None) -> detect.TickReport:
-        """One evaluation of every unconfirmed window."""
-        return detect.tick(self.spark, self._settings, self._contract, now=now or datetime.now(UTC))
+        """One evaluation of every unconfirmed window; who is to be told of what it found is told."""
+        report = detect.tick(self.spark, self._settings, self._contract, now=now or datetime.now(UTC))
+        lake = Lake(self._settings)
+        send.run(self._settings, lake, self._contract, store.incidents(lake, self._contract.product), datetime.now(UTC))
+        return report
 
     def run_forever(self, stopping: Callable[[], bool]) -> None:
-        """Turn the detect loop until `stopping()`; returns then, raises when a stream dies."""
+        """Turn the detect loop until `stopping()`; returns then, raises when a stream dies.
+
+        The time of a file in the home says that it still turns, for probes that must not ask a Spark driver.
+        """
+        heartbeat = self._settings.home / "run" / f"{self._contract.product}.heartbeat"
+        heartbeat.parent.mkdir(parents=True, exist_ok=True)
         next_tick = time.monotonic()
         while not stopping():
             self.check()
+            heartbeat.touch()
             if "detect" in self._queries and time.monotonic() >= next_tick:
                 report = self.tick()
                 log_event("tick", product=self._contract.product, **vars(report))

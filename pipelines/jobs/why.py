@@ -24,7 +24,7 @@ from pipelines.detect.grid import to_grid, window_range
 from pipelines.detect.learnt import Learnt
 from pipelines.errors import UsageError
 from pipelines.gold import local
-from pipelines.incidents import Incident, store
+from pipelines.incidents import Incident, responses, store
 from pipelines.jobs import detect_state
 from pipelines.jobs.span import LONGEST
 from pipelines.platform.lake import Lake
@@ -59,6 +59,7 @@ def ask(lake: Lake, contract: Contract, series: str, moment: datetime) -> Answer
     Raises:
         UsageError: the series is not one that the baseline knows.
     """
+    contract = responses.heard(contract, responses.read(lake, contract.product))
     start = pd.Timestamp(moment).tz_convert("UTC").floor(contract.window).to_pydatetime()
     blank = Answer(contract.product, series, start, start + contract.window, "")
     tick = store.last_tick(lake, contract.product)

@@ -77,6 +77,8 @@ def refine(found: Settings, contract: Contract) -> list[dict[str, Any]]:
 def write(found: Settings, contract: Contract, table: str, rows: list[dict[str, Any]], schema: Any = None) -> None:
     uri = found.table_uri(contract.product, table)
     data = pa.Table.from_pylist(rows, schema=schema)
+    if schema is None:
+        data = data.append_column("redriven_from", pa.nulls(len(data), pa.string()))
     write_deltalake(uri, data, mode="overwrite", storage_options=storage_options(found))
 
 

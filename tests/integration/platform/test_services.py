@@ -37,7 +37,8 @@ def home(
     tmp_path_factory: pytest.TempPathFactory, own_services: Callable[[Path], AbstractContextManager[Path]]
 ) -> Iterator[Path]:
     """Services of this module alone: they are killed here."""
-    with own_services(tmp_path_factory.mktemp("life")) as folder:
+    with own_services(tmp_path_factory.mktemp("life")) as folder, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PULSEIQ_STORAGE", "localstack")  # that of a store is told in test_storage
         yield folder
 
 

@@ -88,15 +88,18 @@ def at(window: int) -> datetime:
 
 def test_the_sums_of_gold_are_those_of_its_rows(lake: Lake) -> None:
     contract = shop()
-    whole, part = (
+    pair = {"device": "ios", "app_version": "1"}
+    whole, part, deeper = (
         local.read(lake, contract, contract.metrics[0], dims, START, START + 3 * STEP)
-        for dims in ({}, {"device": "ios", "app_version": "1"})
+        for dims in ({}, pair, {**pair, "region": "eu"})
     )
-    rows = lake.read("shop", "gold").to_pylist()
+    rows = [row for row in lake.read("shop", "gold").to_pylist() if row["window_start"] < START + 3 * STEP]
     assert len(whole) == 3
-    assert whole["value"].sum() == sum(row["traffic"]["n"] for row in rows if row["window_start"] < START + 3 * STEP)
-    # A pair of dimensions is deeper than counts are followed.
-    assert part.empty
+    assert whole["value"].sum() == sum(row["traffic"]["n"] for row in rows)
+    own = [row for row in rows if pair.items() <= row.items()]
+    assert part["value"].sum() == sum(row["traffic"]["n"] for row in own)
+    # Three dimensions together are deeper than counts are followed.
+    assert deeper.empty
 
 
 def test_what_alerted_names_its_tests_and_the_numbers_that_were_kept(lake: Lake) -> None:
@@ -167,11 +170,14 @@ def test_an_unknown_series_names_those_that_are_like_it(lake: Lake) -> None:
 
 def test_the_answer_is_printed_for_people_and_for_programs(lake: Lake) -> None:
     answer = why.ask(lake, shop(), "traffic{device=ios}", at(FALL + 2))
-    console = Console(width=140, record=True, file=io.StringIO())
+    console = Console(width=80, record=True, file=io.StringIO())
     command.print_answer(answer, console)
     text = console.export_text()
     for part in ("traffic{device=ios}, 2026-11-08 07:00 to 07:30 UTC: alerted", "FIRES", "baseline: 6.0 days"):
-        assert part in text
+        assert part in " ".join(text.split())
+    # The conditions that were missed stand in lines, not in a column of some letters.
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert len(text.splitlines()) < 40
     said = json.loads(json.dumps(command.as_json(answer), default=str, allow_nan=False))
     assert {each["test"] for each in said["reasons"]} == {"point", "pair", "held", "long", "drift", "missing"}
 

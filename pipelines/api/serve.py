@@ -1,0 +1,94 @@
+"""Puts the web app on a port: the reader on the lake of the settings, Kafka's end offsets, the ledger's audit."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from pipelines.api import app, pipeline
+from pipelines.api.answering import Answering
+from pipelines.api.reading import Reader
+from pipelines.api.security import Access
+from pipelines.contract import Contract
+from pipelines.errors import PulseIQError, ServiceError, UsageError
+from pipelines.ledger.audit import audit
+from pipelines.platform import kafka, ports
+from pipelines.platform.open_lake import OpenLake
+from pipelines.platform.settings import PROJECT_ROOT, Settings
+
+LOOPBACK_HOSTS = (ports.LOOPBACK, "localhost", "::1")
+# Where Data Docs are built.
+REPORTS = PROJECT_ROOT / "reports" / "site"
+_WARM_SECONDS = 1.5
+_SHORTEST_TOKEN = 16
+
+
+def application(
+    settings: Settings, contract: Contract, access: Access, reports: Path = REPORTS
+) -> tuple[FastAPI, Reader]:
+    """The app of one product, and the reader behind it."""
+
+    def waiting(reached: dict[tuple[str, int], int]) -> int:
+        present = kafka.topics(settings)
+        topics = [each for each in (contract.topic, contract.redrive_topic) if each in present]
+        return pipeline.waiting_of(
+            reached, pipeline.flat([(each, kafka.end_offsets(settings, each)) for each in topics])
+        )
+
+    reader = Reader(OpenLake(settings), contract, waiting)
+    return app.create(Answering(reader, lambda: audit(settings, contract)), access, reports), reader
+
+
+def run(
+    settings: Settings, contract: Contract, host: str, port: int, token: str | None, echo: Callable[[str], object]
+) -> None:
+    """Serve until interrupted.
+
+    Raises:
+        UsageError: the token is too short to be one.
+        ServiceError: the port is taken.
+    """
+    local = host in LOOPBACK_HOSTS
+    if not local and token is None:
+        token = secrets.token_urlsafe(24)
+        echo(f"token: {token}")
+    if token is not None and len(token) < _SHORTEST_TOKEN:
+        raise UsageError(f"a token of {len(token)} characters is guessed soon", hint=f"give {_SHORTEST_TOKEN} or more")
+    if local and ports.listening(port):
+        raise ServiceError(f"port {port} is taken", hint=f"choose another: --port {ports.free_port(port + 1)}")
+    made, reader = application(settings, contract, Access(token=token))
+    keeper = threading.Thread(target=_keep_warm, args=(reader, done := threading.Event()), daemon=True, name="warm")
+    server = uvicorn.Server(
+        uvicorn.Config(
+            made, host=host, port=port, log_level="warning", access_log=False, server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+    )  # fmt: skip
+    shown = f"[{host}]" if ":" in host else host
+    echo(f"{contract.product}: http://{shown}:{port}/  (Ctrl+C ends it)")
+    keeper.start()
+    try:
+        server.run()
+    finally:
+        done.set()
+    if not server.started:
+        raise ServiceError(f"{host}:{port} cannot be listened on", hint="choose another: --host, --port")
+
+
+def _keep_warm(reader: Reader, done: threading.Event) -> None:
+    """Reads what the first screen shows as soon as it changes, so that nobody waits for it."""
+    while not done.is_set():
+        try:
+            reader.now(datetime.now(UTC))
+            reader.briefs()
+            reader.metrics_now()
+            reader.batches()
+        except PulseIQError:
+            pass  # Whoever asks is told.
+        done.wait(_WARM_SECONDS)

@@ -1,0 +1,358 @@
+"""The causes of a change among leaves that are too many for the driver: Spark adds up, the formulas are the scan's.
+
+Each look at the elements is one pass with GROUPING SETS over the leaves that are left; executors keep the best ones of
+each batch, and only these come to the driver. Up to `MOST_LEAVES` the driver takes the leaves themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import combinations
+from operator import or_
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
+
+from pipelines.contract import Metric
+from pipelines.errors import UsageError
+from pipelines.explain import Explanation, Kind, RateMix, causes, gains, rate_and_mix, scan
+from pipelines.explain.causes import Figures
+from pipelines.explain.leaves import COLUMNS, overall, sides, unit_of
+from pipelines.explain.scan import RANKED, Explained, Found
+from pipelines.gold import leaves as gold_leaves
+from pipelines.gold.leaves import SUMS, Totals
+
+# Leaves that the driver takes: some ten megabytes.
+MOST_LEAVES = 50_000
+_CHANNELS = ("n", "w", "wd", "wdd", "likelihood")
+_GAINS = ("gain", "shift")
+
+
+def explain(
+    sums: DataFrame,
+    metric: Metric,
+    dims: Sequence[str],
+    kind: Kind,
+    expected_total: float | None,
+    share: float,
+    most_leaves: int = MOST_LEAVES,
+) -> Explanation:
+    """Causes of a change, as `pipelines.explain.explain` gives them, from `pipelines.gold.leaves.sums`.
+
+    Args:
+        dims: the dimension columns, in the order that a cause names them.
+        expected_total, share: see `Totals.of`.
+        most_leaves: how many the driver takes.
+    """
+    few = sums.limit(most_leaves + 1).toPandas()
+    if len(few) <= most_leaves:
+        found = gold_leaves.expected(few, metric, Totals.of(few, expected_total, share))
+        return causes.explain(found, dims, kind)
+    kept = sums.persist(StorageLevel.DISK_ONLY)
+    try:
+        return _explain(kept, metric, dims, kind, expected_total, share)
+    finally:
+        kept.unpersist()
+
+
+def _explain(
+    sums: DataFrame, metric: Metric, dims: Sequence[str], kind: Kind, expected_total: float | None, share: float
+) -> Explanation:
+    totals = sums.agg(
+        *[F.sum(name).alias(name) for name in SUMS], *[F.min(name).alias(f"least_{name}") for name in SUMS]
+    ).first()
+    assert totals is not None
+    if min(totals[f"least_{name}"] for name in SUMS) < 0:
+        raise UsageError(f"leaves of {metric.name} have negative sums", hint="give numbers from 0 up")
+    before = totals["a_h"]
+    total = Totals(before, totals["n_h"], before * share if expected_total is None else expected_total)
+    leaves = _leaves(sums, metric, dims, kind, total)
+    ranges = leaves.agg(*[(F.min(name) != F.max(name)).alias(name) for name in dims]).first()
+    # As in `pipelines.explain.leaves`: a dimension with one value tells nothing apart.
+    telling = tuple(name for name in sorted(dims) if ranges is not None and ranges[name])
+    if not telling:
+        return Explanation((), (), everywhere=False, rate_mix=None)
+    everything = leaves.agg(F.sum("actual").alias("a"), F.sum("expected").alias("e")).first()
+    assert everything is not None
+    unit = unit_of(total.before, total.events_before) if kind == "sum" else 1.0
+
+    def part(inside: Sequence[Found], outside: Sequence[Found]) -> causes.Sums:
+        members = leaves.where(_any(telling, inside) & ~_any(telling, outside))
+        row = members.agg(F.sum("actual"), F.sum("expected")).first()
+        return (row[0] or 0.0, row[1] or 0.0) if row is not None else (0.0, 0.0)
+
+    def scan_beside(background: float) -> scan.Scanned:
+        here = leaves if background == 1.0 else leaves.withColumn("expected", F.col("expected") * background)
+        return scan.scan_by(
+            lambda direction: _Search(here, telling, kind, direction, unit),
+            everything["a"],
+            everything["e"] * background,
+        )
+
+    scanned = causes.scan_twice(scan_beside, kind, (everything["a"], everything["e"]), part)
+    figures = _figures(leaves, telling, [*scanned.causes, *scanned.ranked])
+    split = None
+    if kind == "ratio" and totals["n"] > 0 and totals["n_h"] > 0:
+        split = _split(sums, (totals["n"], totals["n_h"]))
+
+    def named(found: Found) -> dict[str, str]:
+        code = dict(zip([telling[dim] for dim in found.dims], map(str, found.code), strict=True))
+        return {name: code[name] for name in dims if name in code}
+
+    return causes.told(scanned, named, lambda found: figures[_key(found)], part, split)
+
+
+def _leaves(sums: DataFrame, metric: Metric, dims: Sequence[str], kind: Kind, totals: Totals) -> DataFrame:
+    """The leaves that say anything: dimensions, actual and expected."""
+
+    def rows(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            found = gold_leaves.expected(batch, metric, totals)
+            if kind == "ratio":
+                columns = found[list(COLUMNS[kind])].to_numpy(dtype=np.float64).T
+                actual, expected = sides(columns, overall(totals.before, totals.events_before))
+                found = found.assign(actual=actual, expected=expected)[columns[1] > 0]
+            found = found[found["actual"] + found["expected"] > 0]
+            yield found[[*dims, "actual", "expected"]]
+
+    schema = ", ".join([*(f"`{name}` string" for name in dims), "actual double", "expected double"])
+    return sums.select(*dims, *SUMS).mapInPandas(rows, schema)
+
+
+def _split(sums: DataFrame, totals: tuple[float, float]) -> RateMix:
+    def parts(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            k, n, past_k, past_n = batch[list(SUMS)].to_numpy(dtype=np.float64).T
+            found = rate_and_mix(k, n, past_k, past_n, totals)
+            yield pd.DataFrame({"rate": [found.rate], "mix": [found.mix]})
+
+    both = sums.select(*SUMS).mapInPandas(parts, "rate double, mix double").agg(F.sum("rate"), F.sum("mix")).first()
+    return RateMix(*both) if both is not None else RateMix(0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """An element as it was before any leaf was taken out."""
+
+    actual: float
+    expected: float
+    leaves: Hashable
+
+
+class _Search:
+    """A `pipelines.explain.scan.Search` of leaves in Spark; `gone` are elements whose leaves are not given."""
+
+    def __init__(
+        self,
+        leaves: DataFrame,
+        dims: tuple[str, ...],
+        kind: Kind,
+        direction: int,
+        unit: float,
+        gone: tuple[Found, ...] = (),
+    ) -> None:
+        self._leaves, self._dims, self._kind, self._direction, self._gone = leaves, dims, kind, direction, gone
+        self._unit = unit
+        self._out: tuple[Found, ...] = ()
+        given = leaves.where(~_any(dims, gone))
+        self._variance = self._noise(given)
+        self._given = self._channels(given)
+        self._found: list[Found] = []
+        self._mirror, self._whole = 0.0, Found((), (), 0.0, 0.0)
+        self._seen: dict[tuple[object, ...], _Seen] = {}
+        self._look()
+
+    def best(self, keep: int) -> list[Found]:
+        return self._found[:keep]
+
+    def mirror(self) -> float:
+        return self._mirror
+
+    def whole(self) -> Found:
+        return self._whole
+
+    def inside(self, found: Found) -> tuple[float, float]:
+        seen = self._seen[_key(found)]
+        return seen.actual, seen.expected
+
+    def leaves(self, found: Found) -> Hashable:
+        return self._seen[_key(found)].leaves
+
+    def take_out(self, found: Found) -> None:
+        self._out = (*self._out, found)
+        self._look()
+
+    def explained(self, found: Found) -> Explained:
+        """One row of the element's leaves: no more comes to the driver."""
+        if not self._out:
+            return Explained()
+        out = _any(self._dims, self._out)
+        free = [dim for dim in range(len(self._dims)) if dim not in found.dims]
+        columns = [F.sum(F.when(out, F.col(name))).alias(name) for name in ("w", "wd")]
+        for dim in free:
+            name = F.col(self._dims[dim])
+            for side, inside in (("left", ~out), ("out", out)):
+                columns += [
+                    least(F.when(inside, name)).alias(f"{side}_{least.__name__}{dim}") for least in (F.min, F.max)
+                ]
+        row: Any = self._given.where(_any(self._dims, [found])).agg(*columns).first()
+        if row is None or row["w"] is None:
+            return Explained()
+        apart: dict[int, int | str] = {}
+        for dim in free:
+            shared = row[f"left_min{dim}"]
+            if shared == row[f"left_max{dim}"] and {row[f"out_min{dim}"], row[f"out_max{dim}"]} != {shared}:
+                apart[dim] = str(shared)
+        if len(found.dims) + len(apart) > causes.depth(len(self._dims)):
+            apart = {}
+        return Explained(row["w"], row["wd"] / row["w"], apart)
+
+    def reversed(self) -> _Search:
+        return self._among(-self._direction, self._out)
+
+    def without(self, other: _Search) -> _Search:
+        return self._among(self._direction, other._out)
+
+    def _among(self, direction: int, out: tuple[Found, ...]) -> _Search:
+        return _Search(self._leaves, self._dims, self._kind, direction, self._unit, (*self._gone, *out))
+
+    def _noise(self, given: DataFrame) -> float:
+        kind, direction, unit = self._kind, self._direction, self._unit
+
+        def parts(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+            for batch in batches:
+                above, below = gains.noise(*_shifts(batch, direction, unit), kind)
+                yield pd.DataFrame({"above": [above], "below": [below]})
+
+        sums = given.mapInPandas(parts, "above double, below double").agg(F.sum("above"), F.sum("below")).first()
+        above, below = (0.0, 0.0) if sums is None or sums[0] is None else sums
+        return gains.variance(above, below, kind)
+
+    def _channels(self, given: DataFrame) -> DataFrame:
+        kind, direction, unit = self._kind, self._direction, self._unit
+        variance, dims = self._variance, list(self._dims)
+
+        def rows(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+            for batch in batches:
+                columns = gains.channels(*_shifts(batch, direction, unit), kind, variance)
+                yield batch[[*dims, "actual", "expected"]].assign(**dict(zip(_CHANNELS, columns, strict=True)))
+
+        schema = ", ".join(f"`{name}` string" for name in dims)
+        numbers = ", ".join(f"{name} double" for name in ("actual", "expected", *_CHANNELS))
+        return given.mapInPandas(rows, f"{schema}, {numbers}")
+
+    def _look(self) -> None:
+        """Every element's gain among the leaves that are left; the best and the mirror come here."""
+        dims, variance = list(self._dims), self._variance
+
+        def best(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+            for batch in batches:
+                # Of no leaves at all the whole is there, without any sum.
+                batch = batch[batch["n"].notna()]
+                widths = batch[dims].notna().sum(axis=1).to_numpy()
+                gained, shift = gains.gain(batch[list(_CHANNELS)].to_numpy(dtype=np.float64).T, variance, widths)
+                parts = widths > 0
+                wanted = ~parts
+                wanted[scan.top(np.where(parts, gained, -np.inf), shift, RANKED)] = True
+                against = np.flatnonzero((shift < -scan.LEAST_SHIFT) & parts)
+                wanted[against[gained[against].argsort()[-1:]]] = True
+                yield batch.assign(gain=gained, shift=shift)[wanted]
+
+        elements = _elements(self._given.where(~_any(self._dims, self._out)), self._dims)
+        schema = ", ".join(
+            [
+                *(f"`{name}` string" for name in dims),
+                *(f"{name} double" for name in (*_CHANNELS, "actual", "expected")),
+                "mark bigint",
+                *(f"{name} double" for name in _GAINS),
+            ]
+        )
+        self._take(elements.mapInPandas(best, schema).collect())
+
+    def _take(self, rows: list[Row]) -> None:
+        first = not self._out
+        gained = np.array([row["gain"] for row in rows], dtype=np.float64)
+        shift = np.array([row["shift"] for row in rows], dtype=np.float64)
+        found = [self._named(row) for row in rows]
+        parts = np.array([bool(each.dims) for each in found], dtype=bool)
+        self._mirror = float(gained[parts & (shift < -scan.LEAST_SHIFT)].max(initial=0))
+        chosen = scan.top(np.where(parts, gained, -np.inf), shift, RANKED) if rows else np.empty(0, dtype=np.int64)
+        self._found = scan.in_order([found[i] for i in chosen])
+        for row, each in zip(rows, found, strict=True) if first else ():
+            self._seen[_key(each)] = _Seen(row["actual"], row["expected"], (row["n"], row["mark"]))
+            if not each.dims:
+                self._whole = each
+
+    def _named(self, row: Row) -> Found:
+        fixed = [(i, row[name]) for i, name in enumerate(self._dims) if row[name] is not None]
+        return Found(
+            tuple(i for i, _ in fixed),
+            tuple(str(value) for _, value in fixed),
+            round(float(row["gain"]), 6),
+            self._direction * float(row["shift"]),
+        )
+
+
+def _elements(leaves: DataFrame, dims: tuple[str, ...]) -> DataFrame:
+    """Sums over every element, null where it does not fix a dimension; `mark` is the same for the same leaves."""
+    sets = [list(names) for width in range(causes.depth(len(dims)) + 1) for names in combinations(dims, width)]
+    marked = leaves.withColumn("mark", F.xxhash64(*dims))
+    grouped = marked.groupingSets([[F.col(name) for name in each] for each in sets], *[F.col(name) for name in dims])
+    sums = [F.sum(name).alias(name) for name in (*_CHANNELS, "actual", "expected")]
+    return grouped.agg(*sums, F.bit_xor("mark").alias("mark"))
+
+
+def _figures(leaves: DataFrame, dims: tuple[str, ...], found: Sequence[Found]) -> dict[tuple[object, ...], Figures]:
+    """What is to be told of some elements, and of all leaves, in one pass."""
+    wanted: dict[tuple[object, ...], Column] = {_key(None): F.lit(True)}
+    wanted |= {_key(each): _any(dims, [each]) for each in found}
+    change = F.abs(F.col("actual") / F.col("expected") - 1)
+    columns: list[Column] = []
+    for i, inside in enumerate(wanted.values()):
+        usual = F.when(inside & (F.col("expected") > 0), change)
+        columns += [
+            F.sum(F.when(inside, F.col("actual"))).alias(f"actual{i}"),
+            F.sum(F.when(inside, F.col("expected"))).alias(f"expected{i}"),
+            F.count_if(inside).alias(f"leaves{i}"),
+            F.count_if(inside & (F.col("actual") > F.col("expected"))).alias(f"rose{i}"),
+            F.count_if(inside & (F.col("actual") < F.col("expected"))).alias(f"fell{i}"),
+            F.percentile(usual, F.array(F.lit(0.25), F.lit(0.5), F.lit(0.75))).alias(f"change{i}"),
+        ]
+    row: Any = leaves.agg(*columns).first()
+    return {
+        key: Figures(
+            actual=row[f"actual{i}"],
+            expected=row[f"expected{i}"],
+            leaves=row[f"leaves{i}"],
+            rose=row[f"rose{i}"],
+            fell=row[f"fell{i}"],
+            change=None if row[f"change{i}"] is None else tuple(row[f"change{i}"]),
+        )
+        for i, key in enumerate(wanted)
+    }
+
+
+def _shifts(batch: pd.DataFrame, direction: int, unit: float) -> tuple[np.ndarray, np.ndarray]:
+    return gains.shifts(batch["actual"].to_numpy() / unit, batch["expected"].to_numpy() / unit, direction)
+
+
+def _any(dims: Sequence[str], found: Sequence[Found]) -> Column:
+    """Whether a leaf is in any of some elements."""
+    each = [
+        reduce(
+            lambda left, right: left & right,
+            [F.col(dims[dim]) == F.lit(value) for dim, value in zip(one.dims, one.code, strict=True)],
+        )
+        for one in found
+    ]
+    return reduce(or_, each, F.lit(False))
+
+
+def _key(found: Found | None) -> tuple[object, ...]:
+    return (found.dims, found.code) if found else ()
