@@ -26,21 +26,23 @@ DISK_WHEN_DONE = 1.0
 
 @dataclass(frozen=True)
 class Part:
-    """One thing to bring: what it is made from, whether it is there, how to make it."""
+    """One thing to bring: what it is made from, whether it is there, how to make it; an `extra` only when asked for."""
 
     name: str
     size: str
     inputs: tuple[Path | bytes, ...]
     there: Callable[[], bool]
     make: Callable[[Steps], None]
+    extra: bool = False
 
 
 def parts(root: Path, tools: Path) -> list[Part]:
     """Everything, in the order in which one needs the other."""
     locks = root / "requirements"
-    logstore = root / "pipelines" / "platform" / "logstore"
+    jvm = root / "pipelines" / "platform" / "jvm"
     bin_folder = tools / "envs" / "pipelines" / "bin"
     own_jars = tools / "jars" / "pulseiq"
+    extension = root / "localstack" / "extension"
     return [
         Part(
             "pipelines",
@@ -54,7 +56,7 @@ def parts(root: Path, tools: Path) -> list[Part]:
             "",
             (locks / "pipelines.txt", _packaging(root)),
             lambda: (bin_folder / "pulseiq").exists(),
-            lambda steps: python.install_project(root, tools, steps),
+            lambda steps: python.install_own("pipelines", root, root, tools, steps),
         ),
         Part(
             "localstack",
@@ -64,6 +66,15 @@ def parts(root: Path, tools: Path) -> list[Part]:
             lambda steps: python.make_environment("localstack", root, tools, steps),
         ),
         Part(
+            "extension",
+            "",
+            (locks / "localstack.txt", _packaging(extension)),
+            lambda: any(
+                (tools / "envs" / "localstack" / "lib").glob("*/site-packages/localstack_lakehouse-*.dist-info")
+            ),
+            lambda steps: python.install_own("localstack", extension, root, tools, steps),
+        ),
+        Part(
             "jars",
             f"jars of Spark's connectors and of the Kafka broker: {jars.total_bytes(root) / 1e6:.0f} MB",
             (root / "ivy.xml", root / jars.CHECKSUMS),
@@ -71,13 +82,29 @@ def parts(root: Path, tools: Path) -> list[Part]:
             lambda steps: jars.bring(root, tools, steps),
         ),
         Part(
-            "logstore",
+            "jvm",
             "",
-            tuple(path for path in sorted(logstore.rglob("*")) if path.suffix in (".py", ".java")),
+            tuple(path for path in sorted(jvm.rglob("*")) if path.suffix in (".py", ".java")),
             lambda: any(own_jars.glob("*.jar")),
             lambda steps: steps.run(
-                "building the log store's jar", [bin_folder / "python", "-m", "pipelines.platform.logstore.build"]
+                "building our own jar", [bin_folder / "python", "-m", "pipelines.platform.jvm.build"]
             ),
+        ),
+        Part(
+            "airflow",
+            "Airflow: about 150 MB",
+            (locks / "airflow.txt",),
+            lambda: (tools / "envs" / "airflow" / "bin" / "airflow").exists(),
+            lambda steps: python.make_environment("airflow", root, tools, steps),
+            extra=True,
+        ),
+        Part(
+            "checkov",
+            "the scanner of Terraform's policies: about 100 MB",
+            (locks / "checkov.txt",),
+            lambda: (tools / "envs" / "checkov" / "bin" / "checkov").exists(),
+            lambda steps: python.make_environment("checkov", root, tools, steps),
+            extra=True,
         ),
     ]
 
@@ -94,12 +121,13 @@ def main(root: Path) -> int:
     try:
         machine.refuse_windows_drive(root)
         machine.require_memory(options.least_memory, state)
-        todo = outstanding(parts(root, tools), root, tools)
+        wanted = _chosen(parts(root, tools), options.only, options.extras)
+        todo = outstanding(wanted, root, tools)
         if options.check:
             print("setup: " + (f"to do: {', '.join(part.name for part in todo)}" if todo else "complete"))
             return 1 if todo else 0
         if todo:
-            _bring(root, tools)
+            _bring(wanted, root, tools)
             print(f"setup: complete after {time.monotonic() - started:.0f} s; all of it is in {tools}", flush=True)
         elif not options.quiet:
             print("setup: complete")
@@ -121,7 +149,16 @@ def outstanding(candidates: Iterable[Part], root: Path, tools: Path) -> list[Par
     return [part for part in candidates if _stamp(part, tools) != _digest(part, root) or not part.there()]
 
 
-def _bring(root: Path, tools: Path) -> None:
+def _chosen(candidates: list[Part], only: str, extras: str) -> list[Part]:
+    """The parts named in `only`, separated by commas, or all that every run needs; and the extra ones in `extras`."""
+    named, added = (set(filter(None, names.split(","))) for names in (only, extras))
+    if unknown := (named | added) - {part.name for part in candidates}:
+        known = ", ".join(part.name for part in candidates)
+        raise SetupError(f"there is no part '{min(unknown)}'", f"one of: {known}")
+    return [part for part in candidates if part.name in named | added or (not named and not part.extra)]
+
+
+def _bring(wanted: list[Part], root: Path, tools: Path) -> None:
     tools.mkdir(parents=True, exist_ok=True)
     with (tools / "setup.lock").open("w", encoding="utf-8") as lock:
         steps = Steps(tools / "log" / "setup.log")
@@ -130,7 +167,7 @@ def _bring(root: Path, tools: Path) -> None:
         except BlockingIOError:
             steps.say("another set-up of this clone is running; waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        todo = outstanding(parts(root, tools), root, tools)
+        todo = outstanding(wanted, root, tools)
         machine.require_disk(tools, DISK_FOR_ALL if any(part.size for part in todo) else DISK_WHEN_DONE)
         announced = [part.size for part in todo if part.size]
         if announced:
@@ -173,5 +210,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quiet", action="store_true", help="say nothing when there is nothing to do")
     parser.add_argument(
         "--least-memory", type=float, default=6.0, metavar="GB", help="refuse under this much free memory (default: 6)"
+    )
+    parser.add_argument(
+        "--with", dest="extras", default="", metavar="PART,PART", help="also bring these: airflow, checkov"
+    )
+    parser.add_argument(
+        "--only", default="", metavar="PART,PART", help="bring these parts and no others, as an image's layers do"
     )
     return parser.parse_args()

@@ -82,17 +82,18 @@ def make_environment(name: str, root: Path, tools: Path, steps: Steps) -> None:
     _check_imports(name, python)
 
 
-def install_project(root: Path, tools: Path, steps: Steps) -> None:
-    """Install the clone itself, editable, with the build tools of the lock."""
+def install_own(name: str, package: Path, root: Path, tools: Path, steps: Steps) -> None:
+    """Install a package of the clone into an environment, editable, with the build tools of its lock and no index."""
     uv = find_uv(root, tools, steps)
-    python = tools / "envs" / "pipelines" / "bin" / "python"
+    python = tools / "envs" / name / "bin" / "python"
     installing: list[str | Path] = [uv, "pip", "install", "--python", python, "--no-deps", "--no-build-isolation"]
-    installing += ["--editable", root]
-    steps.run("installing the project itself", installing, environment=environment_for_uv(tools, uv))
+    installing += ["--no-index", "--editable", package]
+    what = "the project itself" if package == root else package.relative_to(root)
+    steps.run(f"installing {what}", installing, environment=environment_for_uv(tools, uv))
 
 
 def _check_imports(name: str, python: Path) -> None:
-    module = {"pipelines": "pyspark", "localstack": "localstack"}.get(name)
+    module = {"airflow": "airflow.sdk", "pipelines": "pyspark", "localstack": "localstack"}.get(name)
     if module and not _succeeds([python, "-c", f"import {module}"]):
         raise SetupError(f"the {name} environment cannot import {module}", "make clean, then run it again")
 
@@ -105,7 +106,7 @@ def _same_python(folder: Path) -> bool:
 
 def _succeeds(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> bool:
     try:
-        return subprocess.run(command, capture_output=True, timeout=60, env=environment).returncode == 0
+        return subprocess.run(command, capture_output=True, timeout=300, env=environment).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 
