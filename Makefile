@@ -5,6 +5,9 @@ SHELL := /bin/bash
 
 SCENARIO ?= conversion-drop
 SEED ?= 7
+PRODUCT ?= shop
+ENV ?= local
+YES ?=
 
 TOOLS := $(or $(PULSEIQ_TOOLS),.pulseiq)
 BIN := $(TOOLS)/envs/pipelines/bin
@@ -12,11 +15,13 @@ PYTHON := $(BIN)/python
 PULSEIQ := $(BIN)/pulseiq
 BOOTSTRAP := @command -v python3 >/dev/null || { echo "setup: there is no python3 | next: sudo apt install python3-venv"; \
   exit 5; }; scripts/bootstrap
+# Scripts without an ending, which no tool finds by itself.
+SCRIPTS := $(addprefix scripts/,bootstrap check-policies check-terraform compose-test lock reference screenshots)
 # Extra arguments of pytest: make test ARGS='-k lease'
 ARGS ?=
 
-.PHONY: help setup tools ready demo test test-unit test-spark test-integration lint format lock bench score score-nab score-rca up down status doctor \
-  console clean
+# Every target is a task, none a file.
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## List every target
 	@echo "make TARGET, where TARGET is one of:"
@@ -36,8 +41,14 @@ ready:
 demo: ready ## The whole path once: services, traffic with an incident, its report (SCENARIO=name SEED=n)
 	@$(PULSEIQ) demo --scenario $(SCENARIO) --seed $(SEED)
 
-test: ready ## Run every test, on real Kafka, LocalStack and Spark
-	@$(PYTHON) -m pytest $(ARGS)
+docs: tools ## Build the quality reports of what runs (make demo, make up) and print their path (PRODUCT=name)
+	@$(PULSEIQ) quality docs $(PRODUCT)
+
+dashboard: tools ## Show the state, incidents, quality and pipeline in a browser, on 127.0.0.1:8040 (PRODUCT=name)
+	@$(PULSEIQ) dashboard $(PRODUCT)
+
+test: ready ## Run every test but the browser's, on real Kafka, LocalStack and Spark
+	@$(PYTHON) -m pytest --ignore=tests/browser $(ARGS)
 
 test-unit: tools ## Run the tests that need no JVM and no service
 	@$(PYTHON) -m pytest tests/unit $(ARGS)
@@ -48,27 +59,45 @@ test-spark: ready ## Run the tests of transformations, on a local Spark
 test-integration: ready ## Run the tests on real services, with the ones that kill them
 	@$(PYTHON) -m pytest tests/integration tests/chaos tests/terraform $(ARGS)
 
-lint: tools ## Check format, lint, types, package boundaries and Terraform
+test-browser: tools ## Run the tests of pages in a real Chromium (installs Debian's when root)
+	@scripts/chromium >/dev/null
+	@$(PYTHON) -m pytest tests/browser $(ARGS)
+
+lint: ## Check format, lint, types, package boundaries, contracts, Terraform and its policies
+	$(BOOTSTRAP) --quiet --least-memory 0 --with checkov
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
-	@MYPYPATH=scripts $(BIN)/mypy --strict --scripts-are-modules scripts/setup scripts/bootstrap scripts/check-terraform scripts/lock
+	@MYPYPATH=scripts $(BIN)/mypy --strict --scripts-are-modules scripts/setup scripts/pages $(SCRIPTS)
 	@$(BIN)/lint-imports
+	@$(PYTHON) scripts/check-contracts
 	@scripts/check-terraform
+	@scripts/check-policies
 
 format: tools ## Format Python and Terraform, and mend what the linter can
 	@$(BIN)/ruff check --fix --quiet || true
 	@$(BIN)/ruff format
 	@scripts/check-terraform --format
 
+screenshots: tools ## Take pictures of the dashboard and the quality report of what runs (PRODUCT=name ARGS=--simulated)
+	@scripts/chromium >/dev/null
+	@$(PYTHON) scripts/screenshots --product $(PRODUCT) $(ARGS)
+
+reference: tools ## Write what the code knows into the pages of docs/reference
+	@$(PYTHON) scripts/reference
+
 lock: tools ## Resolve the requirements and the jars anew, and write their hashes
 	@$(PYTHON) scripts/lock
+
+compose-test: ## Build the image and run the demo in containers (needs a Docker engine)
+	@PYTHONPATH=scripts python3 scripts/compose-test $(ARGS)
 
 bench: ready ## Measure throughput and latency; each benchmark prints its table
 	@$(PYTHON) -m benchmarks
 
 score: tools ## Score detection and explanation where no outside data is needed
-	@$(PYTHON) -m benchmarks.sparse
+	@$(PYTHON) -m benchmarks.sparse; sparse=$$?; $(PYTHON) -m benchmarks.incidents; incidents=$$?; \
+	  $(PYTHON) -m benchmarks.calibration && exit $$((sparse || incidents))
 
 score-nab: tools ## Score the record detector on a checkout of numenta/NAB (NAB=path)
 	@$(PYTHON) -m benchmarks.nab $(NAB); nab=$$?; $(PYTHON) -m benchmarks.nab_crossfit $(NAB); crossfit=$$?; \
@@ -76,6 +105,37 @@ score-nab: tools ## Score the record detector on a checkout of numenta/NAB (NAB=
 
 score-rca: tools ## Score root causes on a checkout of shaido987/riskloc (RISKLOC=path)
 	@$(PYTHON) -m benchmarks.rca $(RISKLOC); rca=$$?; $(PYTHON) -m benchmarks.sparse --real $(RISKLOC) && exit $$rca
+
+plan: ready ## What Terraform would do and what that costs (ENV=local or aws)
+	@PULSEIQ_ENV=$(ENV) $(PULSEIQ) env plan
+
+apply: ready ## Make the environment; on aws after its cost and a typed yes (ENV=local or aws, YES=--yes)
+	@PULSEIQ_ENV=$(ENV) $(PULSEIQ) env apply $(YES)
+
+rehearse: ready ## AWS's variables on the emulator: apply, jobs through EMR Serverless, destroy (PRODUCT=name)
+	@$(PULSEIQ) up && $(PULSEIQ) simulate $(PRODUCT) --days 0.1 --events 5000 --seed $(SEED)
+	@PULSEIQ_ENV=aws PULSEIQ_REHEARSAL=1 $(PULSEIQ) env rehearse $(PRODUCT)
+
+package: ready ## Build what jobs on EMR Serverless need, into the artifacts bucket
+	@$(PULSEIQ) package
+
+airflow-ready: ready
+	@scripts/bootstrap --quiet --with airflow
+
+airflow: airflow-ready ## Start the services and Airflow, on 127.0.0.1:8080 or PULSEIQ_AIRFLOW_PORT
+	@$(PULSEIQ) up
+	@$(PULSEIQ) airflow up
+
+airflow-down: ## Stop Airflow and everything it started; the other services go on
+	@if [ -x $(PULSEIQ) ]; then $(PULSEIQ) airflow down; else echo "nothing is set up, so nothing runs"; fi
+
+airflow-test: airflow ## One run through the scheduler: an audit, and the publication that its asset starts (minutes)
+	@$(PULSEIQ) simulate $(PRODUCT) --days 0.1 --events 5000 --seed $(SEED) && $(PULSEIQ) run live $(PRODUCT) --once
+	@$(PYTHON) -m tests.dags.end_to_end
+
+test-dags: airflow-ready ## Check the DAGs in Airflow's environment, which has no Spark
+	@$(TOOLS)/envs/airflow/bin/python -m pytest -c tests/dags/pytest.ini --confcutdir tests/dags --rootdir tests/dags \
+	  tests/dags $(ARGS)
 
 up: ready ## Start Kafka and LocalStack, and apply Terraform
 	@$(PULSEIQ) up

@@ -18,6 +18,10 @@ from tests.products import Product
 
 # Below the range from which the system takes ports for outgoing connections.
 _FIRST_PORT, _LAST_PORT = 20_000, 31_000
+# They run in Airflow's environment, which has no Spark: `make test-dags`.
+collect_ignore = ["dags"]
+# What a person says about the tests' own services: where the tools are, and in which store their buckets.
+_KEPT = ("PULSEIQ_TOOLS", "PULSEIQ_STORAGE", "PULSEIQ_MINIO")
 _SERVICES = {"integration": pytest.mark.integration, "chaos": pytest.mark.chaos}
 
 
@@ -40,7 +44,15 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 @pytest.fixture(scope="session")
 def own_services() -> Callable[[Path], AbstractContextManager[Path]]:
     """For tests that kill services: the environment of others, not started yet, in a folder, ended with the context."""
-    return _own_services
+    return _without_application
+
+
+@contextmanager
+def _without_application(home: Path) -> Iterator[Path]:
+    """No Spark application: Terraform waits half a minute before it first asks after one, at each start anew."""
+    with _own_services(home) as folder, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PULSEIQ_TERRAFORM_VARS", "compute=null")
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +63,12 @@ def spark(services: Settings) -> Iterator[SparkSession]:
     # A test of transformations may have taken its place.
     if SparkSession._instantiatedSession is spark:
         sparks.stop(spark)
+
+
+@pytest.fixture
+def commands_in_session(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that a test invokes use its session; one of their own, with less memory, ends its JVM."""
+    monkeypatch.setattr(sparks, "session", lambda *_arguments, **_options: spark)
 
 
 @pytest.fixture(scope="session")
@@ -66,13 +84,15 @@ def _own_services(home: Path) -> Iterator[Path]:
     first = _FIRST_PORT + os.getpid() * 37 % (_LAST_PORT - _FIRST_PORT)
     kafka_port = ports.free_port(first)
     aws_port = ports.free_port(kafka_port + 20)
+    storage_port = ports.free_port(aws_port + 20)
     with pytest.MonkeyPatch.context() as environment:
         for name in list(os.environ):
-            if name.startswith(("PULSEIQ_", "AWS_ENDPOINT_URL")) and name != "PULSEIQ_TOOLS":
+            if name.startswith(("PULSEIQ_", "AWS_ENDPOINT_URL")) and name not in _KEPT:
                 environment.delenv(name)
         environment.setenv("PULSEIQ_HOME", str(home))
         environment.setenv("PULSEIQ_KAFKA_PORT", str(kafka_port))
         environment.setenv("PULSEIQ_AWS_PORT", str(aws_port))
+        environment.setenv("PULSEIQ_STORAGE_PORT", str(storage_port))
         try:
             yield home
         finally:

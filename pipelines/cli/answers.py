@@ -6,7 +6,7 @@ Exit codes of `now`: 0 normal, 10 abnormal, 11 unknown (detect has not run, or n
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -15,8 +15,7 @@ import typer
 from pipelines.errors import UsageError
 
 NORMAL, ABNORMAL, UNKNOWN = 0, 10, 11
-# A tick older than this says nothing about now.
-STALE = timedelta(minutes=10)
+CODES = {"normal": NORMAL, "abnormal": ABNORMAL, "unknown": UNKNOWN}
 
 
 class Output(StrEnum):
@@ -39,35 +38,32 @@ def register(app: typer.Typer) -> None:
 
         Exit codes: 0 normal, 10 abnormal, 11 unknown.  Example: pulseiq now shop
         """
-        from pipelines.incidents import report, store
+        from pipelines.incidents import now as state
+        from pipelines.incidents import report
 
-        lake, name, clock = _lake(product)
-        tick = store.last_tick(lake, name)
-        found = [each for each in store.incidents(lake, name) if each.open]
-        counted = [each for each in found if each.counts]
-        code, line = _state(name, tick, bool(counted), datetime.now(UTC), clock)
-        line += _set_aside(found)
+        lake, contract = _lake(product)
+        found = state.ask(lake, contract, datetime.now(UTC))
+        line = f"{found.product}: {found.why}"
         if output is Output.json:
-            states = {NORMAL: "normal", ABNORMAL: "abnormal", UNKNOWN: "unknown"}
             _print_json(
                 {
-                    "product": name,
-                    "state": states[code],
+                    "product": found.product,
+                    "state": found.state,
                     "why": line,
-                    "evaluated_at": tick.tick_at if tick else None,
-                    "data_until": tick.data_until if tick else None,
-                    "incidents": [each.model_dump(mode="json") for each in found],
+                    "evaluated_at": found.tick.tick_at if found.tick else None,
+                    "data_until": found.tick.data_until if found.tick else None,
+                    "incidents": [each.model_dump(mode="json") for each in found.incidents],
                 }
             )
         else:
             console = _console()
             console.print(line, markup=False)
             console.print()
-            for each in counted:
+            for each in found.counted:
                 console.print(report.render(each))
-            if aside := [each for each in found if not each.counts]:
-                console.print(report.table(aside))
-        raise typer.Exit(code)
+            if found.aside:
+                console.print(report.table(found.aside))
+        raise typer.Exit(CODES[found.state])
 
     group = typer.Typer(no_args_is_help=True, help="Incidents: what was found, why, and what next.")
 
@@ -80,7 +76,8 @@ def register(app: typer.Typer) -> None:
         """Every incident, the most severe first.  Example: pulseiq incidents list shop"""
         from pipelines.incidents import report, store
 
-        lake, name, _ = _lake(product)
+        lake, contract = _lake(product)
+        name = contract.product
         found = store.incidents(lake, name, retracted=every)
         if output is Output.json:
             _print_json([each.model_dump(mode="json") for each in found])
@@ -100,7 +97,8 @@ def register(app: typer.Typer) -> None:
         from pipelines.incidents import events as raw
         from pipelines.incidents import report, store
 
-        lake, name, _ = _lake(product)
+        lake, contract = _lake(product)
+        name = contract.product
         known = store.incidents(lake, name, retracted=True)
         found = [each for each in known if each.incident_id.startswith(incident)]
         if len(found) != 1:
@@ -118,47 +116,13 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="incidents")
 
 
-def _lake(product: str) -> tuple[Any, str, str]:
+def _lake(product: str) -> tuple[Any, Any]:
     from pipelines import contract as contracts
     from pipelines.platform import settings
     from pipelines.platform.lake import Lake
 
     contract = contracts.load(product)
-    return Lake(settings.load()), contract.product, contract.clock
-
-
-def _state(product: str, tick: Any, open_incidents: bool, now: datetime, clock: str) -> tuple[int, str]:
-    """Exit code and the sentence that says it: normal is said only when it is known."""
-    if tick is None:
-        return UNKNOWN, f"{product}: unknown: detect has never run. Start it with: pulseiq run live {product}"
-    until = f"{tick.data_until:%Y-%m-%d %H:%M} UTC" if tick.data_until else "no window"
-    age = now - tick.tick_at
-    seen = f"evaluated up to {until}, {_ago(age)} ago"
-    if open_incidents:
-        return ABNORMAL, f"{product}: abnormal, {seen}"
-    if clock == "arrival" and age > STALE:
-        return UNKNOWN, f"{product}: unknown: {seen}. Start it with: pulseiq run live {product}"
-    if not tick.caught_up:
-        return UNKNOWN, f"{product}: unknown: no data since {until}; the streams have not read all that Kafka holds"
-    return NORMAL, f"{product}: normal, {seen}"
-
-
-def _set_aside(found: list[Any]) -> str:
-    """What is open and does not make the product abnormal."""
-    planned = list(dict.fromkeys(each.planned for each in found if each.planned))
-    held_back = sum(each.held_back and not each.planned for each in found)
-    parts = [f"planned: {', '.join(planned)}"] if planned else []
-    parts += [f"{held_back} held back in quiet hours"] if held_back else []
-    return f" ({'; '.join(parts)})" if parts else ""
-
-
-def _ago(age: timedelta) -> str:
-    seconds = max(0, int(age.total_seconds()))
-    if seconds < 120:
-        return f"{seconds} s"
-    if seconds < 7200:
-        return f"{seconds // 60} min"
-    return f"{seconds // 3600} h" if seconds < 172_800 else f"{seconds // 86_400} days"
+    return Lake(settings.load()), contract
 
 
 def _console() -> Any:

@@ -38,6 +38,8 @@ def ingest(
     Every line is sent. One that cannot be understood goes as it is and ends in quarantine with its reason. A file sent
     twice within the contract's de-duplication horizon counts once.
 
+    Example: pulseiq ingest weblog access.log.gz
+
     Exit codes: 0 sent, 1 some lines are larger than Kafka takes, 2 no such file, 3 wrong contract, 4 Kafka does not
     take the events.
     """

@@ -21,7 +21,10 @@ def ledger(
     output: Annotated[Literal["text", "json"], typer.Option(help="How to print it.")] = "text",
     complete: Annotated[bool, typer.Option("--complete", help="Also fail while records wait in Kafka.")] = False,
 ) -> None:
-    """Is every event accounted for, once? Exit code 0: it balances; 7: it does not."""
+    """Is every event accounted for, once?  Example: pulseiq ledger shop --complete
+
+    Exit codes: 0 it balances, 7 it does not.
+    """
     from rich.console import Console
 
     from pipelines import contract as contracts

@@ -12,7 +12,27 @@ import typer
 from pipelines.errors import PulseIQError
 
 # Each module offers `register(app)`. They import what they need inside their commands, so that `--help` stays quick.
-COMMAND_MODULES = ("services", "simulate", "ingest", "run", "answers", "why", "ledger", "quality", "evaluate")
+COMMAND_MODULES = (
+    "services",
+    "simulate",
+    "ingest",
+    "run",
+    "replay",
+    "package",
+    "airflow",
+    "answers",
+    "why",
+    "ledger",
+    "quality",
+    "alerts",
+    "evaluate",
+    "contract",
+    "new",
+    "env",
+    "audit",
+    "quarantine",
+    "dashboard",
+)
 
 app = typer.Typer(
     name="pulseiq",
@@ -32,7 +52,7 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Run the command line; an expected failure prints `pulseiq: what | next: command` and exits with its code."""
-    code = _run()
+    code = run()
     try:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -43,7 +63,8 @@ def main() -> None:
     os._exit(code)
 
 
-def _run() -> int:
+def run() -> int:
+    """Run the command of `sys.argv`; returns its exit code."""
     try:
         build()(standalone_mode=True)
     except PulseIQError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -10,10 +11,11 @@ import typer
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
 
+    from pipelines.refine.held import Decided
     from quality.held import HeldBatch
 
 quality_app = typer.Typer(no_args_is_help=True, help="What the gate between the layers decided.")
@@ -22,6 +24,8 @@ quality_app.add_typer(held_app, name="held")
 
 Product = Annotated[str, typer.Argument(help="A product of contracts/, or the path of a contract.")]
 BatchId = Annotated[int, typer.Argument(metavar="BATCH", help="The batch's number, from `held list`.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why you decide so; kept with your name.")]
+Actor = Annotated[str | None, typer.Option("--by", help="Who decides; your user name when left out.")]
 Output = Annotated[Literal["text", "json"], typer.Option(help="How to print it.")]
 
 
@@ -36,7 +40,7 @@ def list_held(
     every: Annotated[bool, typer.Option("--all", help="Also those released or rejected since.")] = False,
     output: Output = "text",
 ) -> None:
-    """The held batches, newest first, and the check that stopped each."""
+    """The held batches, newest first, and the check that stopped each.  Example: pulseiq quality held list shop"""
     from rich.console import Console
 
     found = [batch for batch in read_held(product) if every or batch.state == "held"]
@@ -47,32 +51,50 @@ def list_held(
 
 
 @held_app.command("release")
-def release_held(
-    product: Product,
-    batch_id: BatchId,
-    reason: Annotated[str, typer.Option("--reason", help="Why these rows are right; kept with your name.")],
-    actor: Annotated[str | None, typer.Option("--by", help="Who decides; your user name when left out.")] = None,
-) -> None:
+def release_held(product: Product, batch_id: BatchId, reason: Reason, actor: Actor = None) -> None:
     """Let a held batch through to silver and gold, once, while the stream runs.
 
     Example: pulseiq quality held release shop 12 --reason "new price list"
     """
+    from pipelines.refine.held import release
+
+    done, name = _decide(release, product, batch_id, reason, actor)
+    typer.echo(f"released batch {batch_id} of {name}: {done.rows:,} rows to silver and gold")
+
+
+@held_app.command("reject")
+def reject_held(product: Product, batch_id: BatchId, reason: Reason, actor: Actor = None) -> None:
+    """Send a held batch's rows to quarantine, once, while the stream runs; a re-drive can bring them back corrected.
+
+    Example: pulseiq quality held reject shop 12 --reason "euros sent as cents"
+    """
+    from pipelines.refine.held import reject
+
+    done, name = _decide(reject, product, batch_id, reason, actor)
+    typer.echo(f"rejected batch {batch_id} of {name}: {done.rows:,} rows to quarantine")
+
+
+def _decide(
+    command: Callable[..., Decided], product: str, batch_id: int, reason: str, actor: str | None
+) -> tuple[Decided, str]:
+    """Run a command on a held batch; returns what it did and the product's name."""
     import getpass
 
     from pipelines import contract as contracts
     from pipelines.platform import settings
     from pipelines.platform.spark import session
-    from pipelines.refine.release import release
 
     known, contract = settings.load(), contracts.load(product)
-    spark = session(known, f"release-{contract.product}", memory="1g")
-    done = release(spark, known, contract, batch_id, actor=actor or getpass.getuser(), reason=reason)
-    typer.echo(f"released batch {batch_id} of {contract.product}: {done.rows:,} rows to silver and gold")
+    spark = session(known, f"decide-{contract.product}", memory="1g")
+    return command(spark, known, contract, batch_id, actor=actor or getpass.getuser(), reason=reason), contract.product
 
 
 @held_app.command("show")
 def show_held(product: Product, batch_id: BatchId, output: Output = "text") -> None:
-    """One held batch: where its records are, what every check saw, and what to do next."""
+    """One held batch: where its records are, what every check saw, and what to do next.
+
+    Example: pulseiq quality held show shop 12
+    """
     from rich.console import Console
 
     found = [batch for batch in read_held(product) if batch.batch_id == batch_id]
@@ -84,24 +106,45 @@ def show_held(product: Product, batch_id: BatchId, output: Output = "text") -> N
         print_batch(product, found[0], Console())
 
 
+@quality_app.command("docs")
+def build_docs(
+    product: Product,
+    folder: Annotated[Path, typer.Option("--folder", help="Where the site is written.")] = Path("reports/site"),
+    upload: Annotated[bool, typer.Option(help="Also put it into the reports bucket.")] = True,
+    output: Output = "text",
+) -> None:
+    """Build the quality reports as a site: our page of the last day, and GX Data Docs below it.
+
+    Whole without a network; open it as a file.
+
+    Example: pulseiq quality docs shop
+    """
+    from pipelines import contract as contracts
+    from pipelines.jobs import docs
+    from pipelines.platform import reports, settings
+    from quality.report.page import headline
+
+    known, contract = settings.load(), contracts.load(product)
+    built = docs.build(known, contract, folder)
+    address = reports.publish(known, built.folder, f"{contract.product}/quality") if upload else None
+    state = headline(built.report)[0]
+    if output == "json":
+        typer.echo(json.dumps({"index": str(built.index), "uploaded": address, "state": state}, indent=2))
+        return
+    typer.echo(f"{contract.product}: {state}")
+    if address:
+        typer.echo(f"uploaded to {address}")
+    typer.echo(str(built.index))
+
+
 def read_held(product: str) -> list[HeldBatch]:
     """Held batches of a product, newest first, from the lake."""
-    import pyarrow.compute as pc
-
     from pipelines import contract as contracts
     from pipelines.platform import settings
     from pipelines.platform.lake import Lake
-    from quality.held import COLUMNS, held_batches
+    from quality.stopped import stopped
 
-    name = contracts.load(product).product
-    lake = Lake(settings.load())
-    batches = lake.read(name, "batches", columns=list(COLUMNS["batches"]), filter=pc.field("held") > 0)
-    if not batches.num_rows:
-        return []
-    # Every batch leaves its results behind; only those of the held ones are worth the way.
-    of_held = pc.field("batch_id").isin(batches["batch_id"].unique().to_pylist())
-    results = lake.read(name, "quality_results", columns=list(COLUMNS["quality_results"]), filter=of_held)
-    return held_batches(batches, results, lake.read(name, "command_log", columns=list(COLUMNS["command_log"])))
+    return stopped(Lake(settings.load()), contracts.load(product).product)
 
 
 def print_list(product: str, found: Sequence[HeldBatch], console: Console) -> None:
@@ -162,5 +205,6 @@ def print_batch(product: str, batch: HeldBatch, console: Console) -> None:
         who = batch.decided
         console.print(f"{batch.state} by {who.actor} at {who.at:%Y-%m-%d %H:%M} UTC: {who.reason}", markup=False)
     else:
-        command = f'pulseiq quality held release {product} {batch.batch_id} --reason "..."'
-        console.print(f"next: {command}", markup=False, highlight=False, soft_wrap=True)
+        for label, word in (("next:", "release"), ("or:  ", "reject")):
+            command = f'pulseiq quality held {word} {product} {batch.batch_id} --reason "..."'
+            console.print(f"{label} {command}", markup=False, highlight=False, soft_wrap=True)

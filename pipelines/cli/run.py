@@ -1,18 +1,26 @@
-"""Commands of `pulseiq run`: the streams, the detect loop, the baseline; and `pulseiq replay` and `pulseiq demo`."""
+"""Commands of `pulseiq run`: the streams, the detect loop, the jobs that a scheduler starts; and `pulseiq demo`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from typing import Annotated, Literal
 
 import typer
 
+from pipelines.errors import UsageError
+
+# The command did its work, and the answer is no; a scheduler can tell it from a failure.
+GATE_HOLDS = 8
+OVER_BUDGET = 9
+
 Product = Annotated[str, typer.Argument(help="name of a folder under contracts/, or a path to one")]
 Once = Annotated[bool, typer.Option("--once", help="read what is there, then stop")]
+Output = Annotated[Literal["text", "json"], typer.Option(help="how to print it")]
 MaxRows = Annotated[int, typer.Option(min=1_000, help="records in a micro-batch, at the most")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add `run`, `replay` and `demo` to the application."""
+    """Add `run` and `demo` to the application."""
     run = typer.Typer(no_args_is_help=True, help="Run a product's streams, or one of them.")
 
     @run.command()
@@ -47,22 +55,75 @@ def register(app: typer.Typer) -> None:
         report = job.run(session(settings, f"baseline-{contract.product}"), settings, contract)
         typer.echo(report)
 
-    app.add_typer(run, name="run")
-
-    @app.command()
-    def replay(
+    @run.command()
+    def maintenance(
         product: Product,
-        yes: Annotated[bool, typer.Option("--yes", help="do not ask before the tables are removed")] = False,
+        retention: Annotated[str, typer.Option(help="age of files that no reader can need, at the least")] = "7d",
+        output: Output = "text",
     ) -> None:
-        """Remove a product's tables and checkpoints and rebuild them from Kafka.  Example: pulseiq replay shop --yes"""
+        """Compact, merge closed windows, delete old files, see growth.  Example: pulseiq run maintenance shop"""
+        import getpass
+
         from pipelines import contract as contracts
+        from pipelines.contract.duration import parse_duration
+        from pipelines.jobs import maintenance as job
         from pipelines.platform import settings as configuration
-        from pipelines.replay import rebuild
+        from pipelines.platform.spark import session
+
+        try:
+            kept = parse_duration(retention)
+        except ValueError as error:
+            raise UsageError(f"--retention: {error}") from error
+        settings, contract = configuration.load(), contracts.load(product)
+        spark = session(settings, f"maintenance-{contract.product}", memory="1g")
+        done = job.run(spark, settings, contract, retention=kept, actor=getpass.getuser())
+        typer.echo(json.dumps(done.to_dict()) if output == "json" else done)
+
+    @run.command()
+    def publish(product: Product, output: Output = "text") -> None:
+        """Closed windows of gold to gold_published, if the gate lets them.  Example: pulseiq run publish shop
+
+        Exit codes: 0 published, 8 the gate holds and nothing was published.
+        """
+        from pipelines import contract as contracts
+        from pipelines.jobs import publish as job
+        from pipelines.platform import settings as configuration
+        from pipelines.platform.spark import session
 
         settings, contract = configuration.load(), contracts.load(product)
-        if not yes:
-            typer.confirm(f"Remove every table of {contract.product} and rebuild it from Kafka?", abort=True)
-        rebuild.from_kafka(settings, contract, echo=typer.echo)
+        done = job.run(session(settings, f"publish-{contract.product}", memory="1g"), settings, contract)
+        typer.echo(json.dumps(done.to_dict()) if output == "json" else done)
+        if done.held:
+            raise typer.Exit(GATE_HOLDS)
+
+    @run.command("cost-report")
+    def cost_report(
+        product: Product,
+        day: Annotated[
+            str | None, typer.Option(help="UTC day, e.g. 2026-11-23; the last 24 hours when left out")
+        ] = None,
+        budget: Annotated[float, typer.Option(min=0, help="dollars per million events")] = 1.0,
+        output: Output = "text",
+    ) -> None:
+        """Storage, requests and compute per layer, against a budget.  Example: pulseiq run cost-report shop
+
+        Exit codes: 0 within the budget, 9 over it.
+        """
+        from pipelines import contract as contracts
+        from pipelines.contract.duration import parse_moment
+        from pipelines.jobs import cost_report as job
+        from pipelines.platform import settings as configuration
+
+        try:
+            begin = None if day is None else parse_moment(day)
+        except ValueError as error:
+            raise UsageError(f"--day: {error}") from error
+        report = job.run(configuration.load(), contracts.load(product), day=begin, budget_usd=budget)
+        typer.echo(json.dumps(report.to_dict()) if output == "json" else report)
+        if not report.within_budget:
+            raise typer.Exit(OVER_BUDGET)
+
+    app.add_typer(run, name="run")
 
     @app.command()
     def demo(

@@ -1,10 +1,11 @@
-"""Commands of `pulseiq`: up, down, status, doctor."""
+"""Commands of `pulseiq`: up, down, status, serve, doctor."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
+from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,20 +30,27 @@ Form = Annotated[Output, typer.Option("--output", help="Form of the result.")]
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands to the application."""
-    for command in (up, down, status, doctor):
+    for command in (up, down, status, serve, doctor):
         app.command()(command)
 
 
 def up(
-    rebuild: Annotated[bool, typer.Option(help="Fill the lake from Kafka where LocalStack came up without it.")] = True,
+    rebuild: Annotated[bool, typer.Option(help="Fill the lake from Kafka where it was lost.")] = True,
+    watch: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Stay, and bring back what is lost, looking this often.")
+    ] = None,
     output: Form = Output.text,
 ) -> None:
     """Start Kafka and LocalStack, apply Terraform, rebuild a lost lake.
 
     It can be called at any time: what runs is left alone, what is missing is brought back. Everything listens on
-    127.0.0.1 only; PULSEIQ_KAFKA_PORT and PULSEIQ_AWS_PORT choose other ports.
+    127.0.0.1 only; PULSEIQ_KAFKA_PORT and PULSEIQ_AWS_PORT choose other ports. With PULSEIQ_STORAGE=minio the buckets
+    are in a MinIO, which is started too and keeps them.
 
-    Exit codes: 0 all is up, 4 a service or Terraform failed, or a port is taken, 5 a tool is missing.
+    Example: pulseiq up
+
+    Exit codes: 0 all is up, 2 what runs has its buckets elsewhere, 4 a service or Terraform failed, or a port is taken,
+    5 a tool is missing.
     """
     from pipelines.platform import services
 
@@ -53,12 +61,19 @@ def up(
         print(json.dumps(services.status().to_dict()))
         return
     _say(f"up after {time.monotonic() - began:.1f} s; `pulseiq status` shows it, `pulseiq down` ends it")
+    while watch is not None:
+        time.sleep(watch)
+        if not services.status().healthy:
+            services.up(say, rebuild=_rebuild if rebuild else None)
 
 
 def down(output: Form = Output.text) -> None:
     """End Kafka and LocalStack, all their processes and nothing else.
 
-    Kafka's records stay. What LocalStack held is gone; the next `pulseiq up` makes it anew and rebuilds the lake.
+    Kafka's records stay, and so do the buckets of a MinIO. What LocalStack held is gone; the next `pulseiq up` makes it
+    anew, and rebuilds the lake where that is gone too.
+
+    Example: pulseiq down
 
     Exit codes: 0 nothing runs any more, 4 something cannot be ended.
     """
@@ -69,8 +84,27 @@ def down(output: Form = Output.text) -> None:
         print(json.dumps(services.status().to_dict()))
 
 
-def status(output: Form = Output.text) -> None:
+def serve(name: Annotated[str, typer.Argument(metavar="SERVICE", help="kafka, localstack or minio")]) -> None:
+    """Be one of the services, in the foreground, until a signal ends it: for containers and service managers.
+
+    Example: pulseiq serve kafka
+
+    Exit codes: the service's own; 2 there is no such service, 4 its port is taken.
+    """
+    from pipelines.platform import services
+
+    services.serve(name)
+
+
+def status(
+    service: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Ask only after this service, for probes.")
+    ] = None,
+    output: Form = Output.text,
+) -> None:
     """Show the services: state, address, pid, memory.
+
+    Example: pulseiq status --service kafka
 
     Exit codes: 0 everything is healthy and provisioned, 4 something is not.
     """
@@ -78,6 +112,10 @@ def status(output: Form = Output.text) -> None:
 
     from pipelines.platform import services
 
+    if service is not None:
+        state = services.state(service)
+        print(json.dumps(asdict(state)) if output is Output.json else f"{state.title}: {state.state} {state.detail}")
+        raise typer.Exit(0 if state.state == "healthy" else 4)
     found = services.status()
     if output is Output.json:
         print(json.dumps(found.to_dict()))
@@ -105,6 +143,8 @@ def status(output: Form = Output.text) -> None:
 
 def doctor(output: Form = Output.text) -> None:
     """Print each tool's version, where each client points, room on the machine, and the services' health.
+
+    Example: pulseiq doctor --output json
 
     Exit codes: 0 all is well, 4 a service is not healthy, 5 a tool is missing or there is too little room.
     """

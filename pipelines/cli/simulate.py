@@ -65,6 +65,8 @@ def simulate(
         pulseiq simulate shop --scenario conversion-drop --until 2026-11-23T12:00:00Z --to -2h
         pulseiq simulate shop --scenario conversion-drop --until 2026-11-23T12:00:00Z --from -2h
 
+    Example: pulseiq simulate shop --days 1 --events 20000
+
     Exit codes: 0 sent, 2 wrong argument or scenario, 3 wrong contract, 4 Kafka does not take the events.
     """
     from pipelines import contract as contracts

@@ -72,7 +72,7 @@ def as_json(answer: Answer) -> dict[str, Any]:
 
 
 def print_answer(answer: Answer, console: Console) -> None:
-    """The answer for people: the sentence, then a row per test."""
+    """The answer for people: the sentence, then a row of numbers per test, then what is said of each."""
     from rich.table import Table
 
     from pipelines.detect.figures import number
@@ -84,23 +84,24 @@ def print_answer(answer: Answer, console: Console) -> None:
         return
     seconds = int((answer.end - answer.start).total_seconds())
     rows = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("test", "value", "expected", "usually", "effect", "rarity", "p", "limit", ""):
+    for name in ("test", "value", "expected", "usually", "effect", "p", "limit"):
         rows.add_column(name, overflow="fold")
+    # Sentences need the whole width: as one more column they would have three letters of it.
+    said = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for each in answer.reasons:
+        rare = how_rare(each.p_value, seconds)
+        said.add_row(each.test, f"FIRES: {rare}" if each.fired else "; ".join(each.missed) or rare)
         rows.add_row(
             each.test,
             number(each.value),
             number(each.expected),
             f"{number(each.low)} to {number(each.high)}",
             "-" if _unknown(each.effect) else f"{each.effect:+.0%}",
-            how_rare(each.p_value, seconds),
             f"{each.p_value:.2g}",
             f"{each.limit:.2g}",
-            "FIRES" if each.fired else "\n".join(each.missed),
         )
-    console.print()
-    console.print(rows)
-    console.print()
+    for part in ("", rows, "", said, ""):
+        console.print(part)
     for line in _notes(answer):
         console.print(line, markup=False)
 

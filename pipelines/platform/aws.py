@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
@@ -13,9 +14,10 @@ if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
     from types_boto3_ssm.client import SSMClient
 
-# What LocalStack accepts; S3A and delta-rs need the same pair. Not a secret.
-LOCAL_ACCESS_KEY = "test"
-LOCAL_SECRET_KEY = "test"  # noqa: S105
+# One pair for every service of this machine: LocalStack takes any, a store of its own is started with this one. S3A and
+# delta-rs need it too. Not a secret: all of it listens on loopback.
+LOCAL_ACCESS_KEY = "pulseiq"
+LOCAL_SECRET_KEY = "pulseiq-local"  # noqa: S105 - MinIO wants eight characters
 
 # boto3's default session is shared by all threads, and making a client on it is not thread-safe.
 _making = threading.Lock()
@@ -33,6 +35,8 @@ class Target(Protocol):
     def region(self) -> str: ...
     @property
     def endpoint_url(self) -> str | None: ...
+    @property
+    def storage_endpoint(self) -> str | None: ...
 
 
 @overload
@@ -43,7 +47,8 @@ def client(target: Target, service: Literal["ssm"]) -> SSMClient: ...
 def client(target: Target, service: str) -> Any: ...
 def client(target: Target, service: str) -> Any:
     """A client of one AWS service. It is thread-safe and worth keeping: making one takes some 20 ms."""
-    if target.endpoint_url is None:
+    address = s3_endpoint(target) if service == "s3" else target.endpoint_url
+    if address is None:
         config = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=10, read_timeout=60)
         with _making:
             return boto3.client(service, region_name=target.region, config=config)  # type: ignore[call-overload]
@@ -55,9 +60,27 @@ def client(target: Target, service: str) -> Any:
         # A proxy of the environment knows nothing of this machine's loopback.
         proxies={},
         s3={"addressing_style": "path"},
+        # MWAA's names begin with "api.", which means nothing before an address.
+        inject_host_prefix=False,
     )
     with _making:
-        return _local_session(target.endpoint_url, target.region).client(service, config=config)
+        return _local_session(address, target.region).client(service, config=config)
+
+
+def s3_endpoint(target: Target) -> str | None:
+    """Address of S3: that of a store of its own where there is one; None is AWS itself."""
+    return target.storage_endpoint or target.endpoint_url
+
+
+@functools.cache
+def regions() -> frozenset[str]:
+    """Every region that Amazon's partitions have, as the installed botocore knows them."""
+    session = boto3.Session()
+    return frozenset(
+        name
+        for partition in session.get_available_partitions()
+        for name in session.get_available_regions("s3", partition_name=partition)
+    )
 
 
 def _local_session(endpoint_url: str, region: str) -> LocalSession:

@@ -5,7 +5,6 @@ Owns its configuration and how it is started. Clients and topics are in `pipelin
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from confluent_kafka.admin import AdminClient
 from pipelines.errors import ServiceError
 from pipelines.platform import toolchain
 from pipelines.platform.ports import LOOPBACK, free_port, listening
-from pipelines.platform.process import Launch, Program
+from pipelines.platform.process import Launch, Program, inherited
 from pipelines.platform.settings import Endpoints
 
 # 16 bytes in base64, the same for ever: a broker recognises its data by it.
@@ -55,23 +54,23 @@ def prepare(known: Endpoints) -> Launch:
         folder.mkdir(parents=True, exist_ok=True)
     properties = run / "server.properties"
     controller_port = free_port(known.kafka_port + 1)
-    properties.write_text(server_properties(known.kafka_port, controller_port, data))
+    properties.write_text(server_properties(known.kafka_port, controller_port, data, known.listen))
     log4j = run / "log4j2.properties"
     log4j.write_text(_LOG4J)
     class_path = str(toolchain.jars("kafka")[0].parent / "*")
     java = [str(toolchain.java()), f"-Dlog4j2.configurationFile={log4j}", "-cp", class_path]
-    env = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
+    env = inherited()
     if not (data / "meta.properties").exists():
         _format([*java, "kafka.tools.StorageTool"], env, properties)
     return Launch([java[0], *_HEAP, *java[1:], "kafka.Kafka", str(properties)], env, run)
 
 
-def server_properties(port: int, controller_port: int, data: Path) -> str:
-    """The broker's configuration file."""
+def server_properties(port: int, controller_port: int, data: Path, listen: str = LOOPBACK) -> str:
+    """The broker's configuration file; wherever it listens, clients are sent to loopback."""
     properties: dict[str, object] = {
         "process.roles": "broker,controller",
         "node.id": 1,
-        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
+        "listeners": f"PLAINTEXT://{listen}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
         "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
         "controller.listener.names": "CONTROLLER",
         "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",

@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 
 from pipelines.errors import PulseIQError
-from pipelines.platform import services, toolchain
+from pipelines.platform import aws, services, toolchain
 from pipelines.platform import settings as configuration
 
 # What the demo needs beside what others on the machine already hold.
@@ -60,7 +60,16 @@ def _tools() -> list[Finding]:
         ("LocalStack", _localstack),
         ("Great Expectations", lambda: importlib.metadata.version("great-expectations")),
     )
-    return [_ask("tools", name, question) for name, question in asked]
+    return [_ask("tools", name, question) for name, question in (*asked, *_tools_of_storage())]
+
+
+def _tools_of_storage() -> tuple[tuple[str, Callable[[], str]], ...]:
+    """MinIO is missed only where it is asked for."""
+    try:
+        wanted = configuration.endpoints().own_storage
+    except PulseIQError:
+        return ()  # the settings say what is wrong
+    return (("MinIO", lambda: str(toolchain.minio())),) if wanted else ()
 
 
 def _settings() -> list[Finding]:
@@ -72,6 +81,7 @@ def _settings() -> list[Finding]:
         Finding("settings", "PULSEIQ_ENV", known.env),
         Finding("settings", "PULSEIQ_HOME", str(known.home)),
         Finding("settings", "AWS clients", f"{known.endpoint_url or 'AWS'}, region {known.region}"),
+        Finding("settings", "S3 clients", aws.s3_endpoint(known) or "AWS"),
     ]
     try:
         loaded = configuration.load()

@@ -7,7 +7,7 @@ the broker's: a record stamped 2015 by its producer would be acknowledged and go
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,7 +29,7 @@ MAX_MESSAGE_BYTES = 10 * 1024 * 1024
 DEFAULT_PARTITIONS = 4
 
 _TIMEOUT_SECONDS = 15.0
-_WEEK_MS = 7 * 24 * 3600 * 1000
+_DAY_MS = 24 * 3600 * 1000
 
 # What a broker answers while a partition is being made or moved, and the client while it has lost sight of its leader.
 _MOVING = {
@@ -71,33 +71,55 @@ class TopicSpec:
     exact_partitions: bool = False
 
 
+@dataclass(frozen=True)
+class Connection:
+    """How the two families of clients reach the brokers, each in its own properties' names."""
+
+    librdkafka: Mapping[str, Any]
+    java: Mapping[str, str]
+
+
+def connection(settings: Settings) -> Connection:
+    """Brokers and authentication for both families: plaintext on loopback, TLS and IAM on MSK.
+
+    Raises:
+        SetupError: the brokers ask for IAM and its signer for Python is not installed.
+    """
+    brokers = {"bootstrap.servers": settings.bootstrap_servers}
+    if settings.kafka_authentication == "none":
+        return Connection(brokers, brokers)
+    encrypted = {**brokers, "security.protocol": "SASL_SSL"}
+    return Connection(
+        librdkafka={
+            **encrypted,
+            "sasl.mechanisms": "OAUTHBEARER",
+            "oauth_cb": _msk_token(settings.region),
+        },
+        java={
+            **encrypted,
+            "sasl.mechanism": "AWS_MSK_IAM",
+            "sasl.jaas.config": "software.amazon.msk.auth.iam.IAMLoginModule required;",
+            "sasl.client.callback.handler.class": "software.amazon.msk.auth.iam.IAMClientCallbackHandler",
+        },
+    )
+
+
 def client_config(settings: Settings) -> dict[str, Any]:
     """Connection properties for librdkafka (confluent-kafka)."""
     # librdkafka prints every lost connection to stderr; a failure that matters comes back from the call itself.
-    config: dict[str, Any] = {"bootstrap.servers": settings.bootstrap_servers, "client.id": "pulseiq", "log_level": 2}
-    if settings.env == "aws":
-        config |= {
-            "security.protocol": "SASL_SSL",
-            "sasl.mechanisms": "OAUTHBEARER",
-            "oauth_cb": _msk_token(settings.region),
-        }
-    return config
+    return {**connection(settings).librdkafka, "client.id": "pulseiq", "log_level": 2}
 
 
 def spark_options(settings: Settings) -> dict[str, str]:
     """Connection options for Spark's Kafka source and sink, each key with its prefix `kafka.`."""
-    options = {
-        "kafka.bootstrap.servers": settings.bootstrap_servers,
-        "kafka.max.partition.fetch.bytes": str(MAX_MESSAGE_BYTES),
+    properties = {
+        **connection(settings).java,
+        "max.partition.fetch.bytes": str(MAX_MESSAGE_BYTES),
+        # Spark asks for a partition's end after every fetch, and at the end of a log that question waits until the next
+        # fetch, already under way, has waited for new records: with the default, half a second in each task.
+        "fetch.max.wait.ms": "10",
     }
-    if settings.env == "aws":
-        options |= {
-            "kafka.security.protocol": "SASL_SSL",
-            "kafka.sasl.mechanism": "AWS_MSK_IAM",
-            "kafka.sasl.jaas.config": "software.amazon.msk.auth.iam.IAMLoginModule required;",
-            "kafka.sasl.client.callback.handler.class": "software.amazon.msk.auth.iam.IAMClientCallbackHandler",
-        }
-    return options
+    return {f"kafka.{name}": value for name, value in properties.items()}
 
 
 def producer(settings: Settings, **over: Any) -> Producer:
@@ -151,10 +173,10 @@ def topics(settings: Settings) -> set[str]:
 
 def specs(settings: Settings, contract: Topics, partitions: int = DEFAULT_PARTITIONS) -> tuple[TopicSpec, ...]:
     """The topics of a product: events, re-driven events, and decisions, which outlive everything else."""
-    arrival = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_MESSAGE_BYTES)}
+    arrival = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(settings.max_message_bytes)}
     forever = arrival | {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
-    # On AWS bronze keeps the events; here Kafka is all that is left after a restart of LocalStack.
-    events = forever if settings.env == "local" else arrival | {"retention.ms": str(_WEEK_MS)}
+    days = settings.event_retention_days
+    events = forever if days == -1 else arrival | {"retention.ms": str(days * _DAY_MS)}
     return (
         TopicSpec(contract.topic, partitions, events),
         TopicSpec(contract.redrive_topic, partitions, events),
@@ -173,8 +195,8 @@ def ensure_topics(settings: Settings, contract: Topics, partitions: int = DEFAUL
     present = topics(settings)
     missing = [spec for spec in wanted if spec.name not in present]
     if missing:
-        replicas = 1 if settings.env == "local" else -1
-        new = [NewTopic(spec.name, spec.partitions, replicas, config=spec.config) for spec in missing]
+        # As many replicas as the broker's own default: one here, three on MSK.
+        new = [NewTopic(spec.name, spec.partitions, -1, config=spec.config) for spec in missing]
         futures = admin(settings).create_topics(new, operation_timeout=_TIMEOUT_SECONDS)
         for name, future in futures.items():
             _result(settings, future, f"topic {name} was not created", but_not=KafkaError.TOPIC_ALREADY_EXISTS)
@@ -297,18 +319,18 @@ def _result(settings: Settings, future: Future[Any], failed: str, but_not: int |
 
 def _unreachable(settings: Settings, error: KafkaException) -> ServiceError:
     text = error.args[0].str() if error.args and isinstance(error.args[0], KafkaError) else str(error)
-    hint = "pulseiq up" if settings.env == "local" else "check the network path to the cluster"
+    hint = "pulseiq up" if settings.endpoint_url is not None else "check the network path to the cluster"
     return ServiceError(f"Kafka at {settings.bootstrap_servers} does not answer: {text}", hint=hint)
 
 
 def _msk_token(region: str) -> Any:
     """The callback that gives librdkafka its IAM token."""
     try:
-        from aws_msk_iam_sasl_signer import MSKAuthTokenProvider  # type: ignore[import-not-found]
+        from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
     except ImportError as error:
         raise SetupError(
-            "PULSEIQ_ENV is 'aws' and the package aws-msk-iam-sasl-signer-python is not installed",
-            hint="install it beside PulseIQ: it signs in to MSK by IAM",
+            "the brokers ask for IAM, and the package aws-msk-iam-sasl-signer-python is not installed",
+            hint="make setup",
         ) from error
 
     def token(_config: str) -> tuple[str, float]:

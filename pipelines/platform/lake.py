@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +19,14 @@ from pipelines.platform import aws
 from pipelines.platform.settings import Settings
 
 _ATTEMPTS = 10
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Rows of a table, and the greatest value of one of its columns."""
+
+    rows: int
+    greatest: Any
 
 
 class Lake:
@@ -54,6 +65,33 @@ class Lake:
             return pa.table({})
         with self._reaching(found.table_uri):
             return found.to_pyarrow_dataset().to_table(columns=columns, filter=filter)
+
+    def stream(
+        self,
+        product: str,
+        table: str,
+        columns: list[str],
+        filter: pc.Expression | None = None,  # noqa: A002
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows in parts, never all of them in memory; none when the table does not exist."""
+        found = self.table(product, table)
+        if found is None:
+            return
+        with self._reaching(found.table_uri):
+            yield from found.to_pyarrow_dataset().scanner(columns=columns, filter=filter).to_batches()
+
+    def extent(self, product: str, table: str, column: str) -> Extent | None:
+        """How many rows a table has and the greatest value of a column, from its log alone; None when it is not there.
+
+        The greatest value is None where files carry no statistics of the column.
+        """
+        found = self.table(product, table)
+        if found is None:
+            return None
+        with self._reaching(found.table_uri):
+            files = pa.table(found.get_add_actions(flatten=True))
+        greatest = [each for each in _values(files, f"max.{column}") if each is not None]
+        return Extent(sum(each or 0 for each in _values(files, "num_records")), max(greatest, default=None))
 
     def ensure(
         self,
@@ -101,14 +139,17 @@ class Lake:
         with self._reaching(found.table_uri):
             found.alter.set_table_properties({name: value}, raise_if_not_exists=False)
 
+    def has(self, product: str, table: str, app_id: str, app_version: int) -> bool:
+        """Whether an append with this application id and version, or a later one, is in the table."""
+        return _has(self.table(product, table), app_id, app_version)
+
     def append(self, product: str, table: str, rows: pa.Table, app_id: str, app_version: int) -> None:
         """Append once: an append whose application id and version are already in the table changes nothing."""
         uri = self._settings.table_uri(product, table)
         once = CommitProperties(app_transactions=[Transaction(app_id, app_version)])
         for attempt in range(1, _ATTEMPTS + 1):
             found = self.table(product, table)
-            done = None if found is None else found.transaction_version(app_id)
-            if done is not None and done >= app_version:
+            if _has(found, app_id, app_version):
                 return
             try:
                 with self._reaching(uri):
@@ -121,13 +162,38 @@ class Lake:
                 if attempt == _ATTEMPTS:
                     raise
 
-    def replace(self, product: str, table: str, rows: pa.Table, where: str) -> None:
-        """Put `rows` in the place of those that meet the SQL condition `where`, in one commit."""
-        found = self.table(product, table)
+    def replace(
+        self,
+        product: str,
+        table: str,
+        rows: pa.Table,
+        where: str,
+        *,
+        partition_by: Sequence[str] = (),
+        version: int | None = None,
+    ) -> None:
+        """Put `rows` in the place of those that meet the SQL condition `where`, in one commit.
+
+        A file that holds any of those is written anew whole; `partition_by`, of a table that is made here, keeps
+        apart what is not to be. With a `version`, rows of that version are replaced, and those appended since stay.
+
+        Raises:
+            StateError: what is to be replaced was replaced by somebody else since that version.
+        """
+        found = self.table(product, table, version)
         if found is None:
-            write_deltalake(self._settings.table_uri(product, table), rows, storage_options=self._options)
-        else:
+            uri = self._settings.table_uri(product, table)
+            write_deltalake(uri, rows, partition_by=list(partition_by) or None, storage_options=self._options)
+            return
+        try:
             write_deltalake(found, rows, mode="overwrite", predicate=where, storage_options=self._options)
+        except CommitFailedError as error:
+            if version is None:
+                raise
+            raise StateError(
+                f"{found.table_uri}: rows of version {version} were replaced by somebody else meanwhile: {error}",
+                hint="the same command again",
+            ) from error
 
     def properties(self, product: str, table: str) -> dict[str, str]:
         """The table's properties; empty when it does not exist."""
@@ -143,22 +209,32 @@ class Lake:
             said = " ".join(re.sub(r"\x1b\[\d*m|↳", "", str(error)).split())
             code = re.search(r"<Code>(\w+)</Code>", said)
             reason = code[1] if code else "no answer" if "HTTP error" in said else said[:300]
-            where = self._settings.endpoint_url or f"AWS in {self._settings.region}"
+            where = aws.s3_endpoint(self._settings) or f"AWS in {self._settings.region}"
             raise ServiceError(f"{uri} cannot be reached at {where}: {reason}", hint="pulseiq status") from error
+
+
+def _has(table: DeltaTable | None, app_id: str, app_version: int) -> bool:
+    done = None if table is None else table.transaction_version(app_id)
+    return done is not None and done >= app_version
+
+
+def _values(table: pa.Table, name: str) -> list[Any]:
+    return list(table[name].to_pylist()) if name in table.column_names else []
 
 
 def storage_options(settings: Settings) -> dict[str, str]:
     """What delta-rs needs to reach the lake; commits are conditional puts, as Spark's are."""
     options = {"AWS_REGION": settings.region, "aws_conditional_put": "etag"}
-    if settings.endpoint_url is not None:
+    address = aws.s3_endpoint(settings)
+    if address is not None:
         options |= {
-            "AWS_ENDPOINT_URL": settings.endpoint_url,
+            "AWS_ENDPOINT_URL": address,
             "AWS_ACCESS_KEY_ID": aws.LOCAL_ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": aws.LOCAL_SECRET_KEY,
             "AWS_ALLOW_HTTP": "true",
             "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": "false",
             # A proxy of the environment knows nothing of this machine's loopback, and only another one displaces it.
-            "proxy_url": settings.endpoint_url,
-            "proxy_excludes": "127.0.0.1",
+            "proxy_url": address,
+            "proxy_excludes": str(urlsplit(address).hostname),
         }
     return options

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import socket
 import time
+import urllib.request
+from http.client import HTTPResponse
 
 import psutil
 
 from pipelines.errors import ServiceError
 
 LOOPBACK = "127.0.0.1"
+
+# A proxy of the environment knows nothing of this machine's loopback.
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def opened(url: str, seconds: float) -> HTTPResponse:
+    """The answer of a server of this machine, to be closed; OSError where there is none within so many seconds."""
+    answer: HTTPResponse = _direct.open(url, timeout=seconds)
+    return answer
 
 
 def refuse_taken(port: int, who: str, variable: str) -> None:

@@ -26,6 +26,11 @@ _MARK = "PULSEIQ_SERVICE"
 _children: list[subprocess.Popen[bytes]] = []
 
 
+def inherited() -> dict[str, str]:
+    """What a program of ours has from the user's environment; all else it is given."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
+
+
 @dataclass(frozen=True)
 class Launch:
     """How to start a program. `env` is its whole environment."""
@@ -51,6 +56,7 @@ class Program:
     prepare: Callable[[], Launch]
     probe: Callable[[], str | None]
     grace_seconds: float = 15.0  # between TERM and KILL
+    start_seconds: float = 0.0  # until it answers, where it takes longer than others
 
     @property
     def pid_file(self) -> Path:

@@ -1,4 +1,4 @@
-"""`up`, `down` and `status` of the local services: Kafka, LocalStack, and what Terraform puts into LocalStack."""
+"""`up`, `down` and `status` of the local services: Kafka, LocalStack, a store of buckets, and what Terraform makes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 
-from pipelines.errors import ServiceError
-from pipelines.platform import broker, kafka, localstack, ports, process, provision
+from pipelines.errors import ServiceError, UsageError
+from pipelines.platform import airflow, broker, kafka, localstack, minio, ports, process, provision, toolchain
 from pipelines.platform import settings as configuration
 from pipelines.platform.process import Program
 from pipelines.platform.settings import Endpoints, Settings
+from pipelines.platform.terraform import STACK
 
 Echo = Callable[[str], object]
 
@@ -59,33 +60,60 @@ class Status:
 
 def programs(known: Endpoints) -> tuple[Program, ...]:
     """The local services, in the order they are shown."""
-    return broker.program(known), localstack.program(known)
+    storage = (minio.program(known),) if known.own_storage else ()
+    return (broker.program(known), *storage, localstack.program(known))
+
+
+def extras(known: Endpoints) -> tuple[Program, ...]:
+    """Services that are started only when asked for; a store that was, by an `up` that knew of it, among them."""
+    return (airflow.program(known), *(() if known.own_storage else (minio.program(known),)))
+
+
+def up_airflow(echo: Echo = print) -> str:
+    """Start Airflow beside the other services, which must be up; returns its address."""
+    known = configuration.local_endpoints()
+    configuration.load()
+    with _alone(known, echo):
+        _start((airflow.program(known),), echo)
+    return airflow.address(known)
+
+
+def down_airflow(echo: Echo = print) -> None:
+    """End every process of Airflow."""
+    known = configuration.local_endpoints()
+    with _alone(known, echo):
+        echo("Airflow: ended" if process.stop(airflow.program(known)) else "Airflow: was not running")
 
 
 def up(echo: Echo = print, *, rebuild: Callable[[Settings, Echo], object] | None = None) -> Settings:
-    """Start what does not run, apply Terraform where LocalStack needs it, and wait until all of it answers.
+    """Start what does not run, apply Terraform where it is needed, and wait until all of it answers.
 
     Safe to call again and from several processes at once.
 
     Args:
         echo: called with one line for each thing done.
-        rebuild: fills the lake from Kafka; called when LocalStack came up empty and Kafka still has records. Without
-            it the lake stays empty, and the next call that has one catches up.
+        rebuild: fills the lake from Kafka; called when its bucket was gone and Kafka still has records. Without it the
+            lake stays empty, and the next call that has one catches up.
 
     Raises:
+        UsageError: what runs has its buckets in another store.
+        SetupError: a tool is missing.
         ServiceError: a port is taken, a service does not start, Terraform failed.
     """
     known = configuration.local_endpoints()
     due = known.home / "run" / "rebuild-due"
     with _alone(known, echo):
-        _start(programs(known), echo)
+        provision.refuse_another_store(known)
+        if known.supervised and known.own_storage:
+            toolchain.minio()  # no set-up brings it: missed before anything is started
+        (_start if known.supervised else _await)(programs(known), echo)
         why = provision.reason(known)
         if why is None:
             echo("Terraform: nothing to do")
         else:
             began = time.monotonic()
-            echo(f"Terraform: {why}, applying {provision.STACK.relative_to(configuration.PROJECT_ROOT)}")
-            if provision.came_up_empty(known):
+            echo(f"Terraform: {why}, applying {STACK.relative_to(configuration.PROJECT_ROOT)}")
+            if provision.lake_is_gone(known):
                 due.touch()
             provision.apply(known, echo)
             echo(f"Terraform: applied in {time.monotonic() - began:.1f} s")
@@ -97,10 +125,13 @@ def up(echo: Echo = print, *, rebuild: Callable[[Settings, Echo], object] | None
 
 
 def down(echo: Echo = print) -> None:
-    """End every process of the services; Kafka's records stay, what LocalStack holds is gone."""
+    """End every process of the services; Kafka's records stay, and a store's buckets. What LocalStack holds is gone."""
     known = configuration.local_endpoints()
+    if not known.supervised:
+        problem = "PULSEIQ_SERVICES is 'given': whoever started the services ends them"
+        raise UsageError(problem, hint="docker compose down, where Compose did")
     with _alone(known, echo):
-        wanted = programs(known)
+        wanted = (*programs(known), *(each for each in extras(known) if process.find(each)))
         began = time.monotonic()
         with ThreadPoolExecutor(len(wanted)) as pool:
             ending = {program.title: pool.submit(process.stop, program) for program in wanted}
@@ -112,10 +143,52 @@ def down(echo: Echo = print) -> None:
 def status() -> Status:
     """What runs, and whether it answers."""
     known = configuration.local_endpoints()
-    states = tuple(_state(program) for program in programs(known))
-    emulator = states[-1]
+    states = tuple(_state(program, known.supervised) for program in programs(known))
+    emulator = states[-1]  # it is shown last
     why = provision.reason(known) if emulator.state == "healthy" else "LocalStack does not answer"
-    return Status(states, why)
+    return Status((*states, *(_state(each, known.supervised) for each in extras(known) if process.find(each))), why)
+
+
+def state(name: str) -> ServiceState:
+    """One service as it is now; UsageError when there is none of this name."""
+    known = configuration.local_endpoints()
+    return _state(_named(known, name), known.supervised)
+
+
+def serve(name: str) -> NoReturn:
+    """Become one of the services, in the foreground: for containers and service managers.
+
+    Raises:
+        UsageError: there is no service of this name.
+        ServiceError: its port is taken.
+    """
+    known = configuration.local_endpoints()
+    program = _named(known, name)
+    ports.refuse_taken(program.port, program.title, program.port_variable)
+    launch = program.prepare()
+    os.chdir(launch.cwd)
+    os.execve(launch.argv[0], list(launch.argv), dict(launch.env))  # noqa: S606
+
+
+def _named(known: Endpoints, name: str) -> Program:
+    wanted = {program.name: program for program in (*programs(known), *extras(known))}
+    if name not in wanted:
+        raise UsageError(f"there is no service '{name}'", hint=f"one of: {', '.join(wanted)}")
+    return wanted[name]
+
+
+def _await(wanted: tuple[Program, ...], echo: Echo) -> None:
+    """Wait for services that others start."""
+    began = time.monotonic()
+    for program in wanted:
+        while program.probe() is None:
+            if time.monotonic() - began > _START_SECONDS:
+                raise ServiceError(
+                    f"{program.title} does not answer at {ports.LOOPBACK}:{program.port} after {_START_SECONDS:.0f} s",
+                    hint="see whoever starts it: PULSEIQ_SERVICES is 'given'",
+                )
+            time.sleep(0.5)
+        echo(f"{program.title}: answers at {ports.LOOPBACK}:{program.port}")
 
 
 def _start(wanted: tuple[Program, ...], echo: Echo) -> None:
@@ -151,9 +224,9 @@ def _start(wanted: tuple[Program, ...], echo: Echo) -> None:
                     f"{program.title} ended at its start: {process.last_lines(program)}",
                     hint=f"read {program.log_file}",
                 )
-            elif time.monotonic() - began > _START_SECONDS:
+            elif time.monotonic() - began > max(_START_SECONDS, program.start_seconds):
                 raise ServiceError(
-                    f"{program.title} (pid {leader.pid}) does not answer after {_START_SECONDS:.0f} s",
+                    f"{program.title} (pid {leader.pid}) does not answer after {time.monotonic() - began:.0f} s",
                     hint=f"read {program.log_file}, then pulseiq down",
                 )
         if waiting:
@@ -172,11 +245,13 @@ def _deaf(program: Program) -> bool:
     return True
 
 
-def _state(program: Program) -> ServiceState:
+def _state(program: Program, supervised: bool) -> ServiceState:
     address = f"{ports.LOOPBACK}:{program.port}"
     found = process.find(program)
     if found is None:
-        return ServiceState(program.name, program.title, address, "down")
+        answer = None if supervised else program.probe()
+        state = "down" if answer is None else "healthy"
+        return ServiceState(program.name, program.title, address, state, detail=answer or "")
     answer = program.probe()
     members = process.members(program)
     return ServiceState(
@@ -199,7 +274,7 @@ def _rebuild(settings: Settings, rebuild: Callable[[Settings, Echo], object], ec
         for partition, end in kafka.end_offsets(settings, topic).items()
     )
     if records:
-        echo(f"lake: LocalStack came up empty and Kafka has {records:,} records; rebuilding from them")
+        echo(f"lake: its bucket was gone and Kafka has {records:,} records; rebuilding from them")
         rebuild(settings, echo)
 
 

@@ -9,17 +9,18 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pyspark
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from pipelines.platform import aws, toolchain
-from pipelines.platform.settings import Settings
 
 _LOG_STORE = "dev.pulseiq.logstore.ConditionalPutLogStore"
+_STATE_STORE = "dev.pulseiq.state.SeldomScannedStateStore"
 _JVM_ENDS_SECONDS = 60
+_PARTS_PER_CORE = 3
 
 # HotSpot's defaults of what a method must have run before it is compiled for speed.
 _SECOND_COMPILER = {"Invocation": 5_000, "MinInvocation": 600, "Compile": 15_000, "BackEdge": 40_000}
@@ -28,8 +29,15 @@ _SECOND_COMPILER = {"Invocation": 5_000, "MinInvocation": 600, "Compile": 15_000
 _asked: dict[str, str] = {}
 
 
+class Place(aws.Target, Protocol):
+    """Where S3 is and where this machine keeps its files: settings, or what is known of them before a manifest."""
+
+    @property
+    def home(self) -> Path: ...
+
+
 def session(
-    settings: Settings | None,
+    settings: Place | None,
     app: str,
     *,
     cores: str = "local[2]",
@@ -52,7 +60,12 @@ def session(
     wanted = configuration(settings, shuffle_partitions)
     if not _submitted():
         wanted |= _local_driver(settings, cores, memory, brief)
-        os.environ |= {"JAVA_HOME": str(toolchain.java_home()), "SPARK_LOCAL_IP": "127.0.0.1"}
+        os.environ |= {
+            "JAVA_HOME": str(toolchain.java_home()),
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            # Without it executors would run whichever python3 comes first on the PATH.
+            "PYSPARK_PYTHON": sys.executable,
+        }
         if wanted != _asked:
             if SparkSession._instantiatedSession is not None:
                 SparkSession._instantiatedSession.stop()
@@ -67,13 +80,20 @@ def session(
     return spark
 
 
+def beside(spark: SparkSession) -> SparkSession:
+    """A session on the same JVM whose shuffles have parts enough for all of its executors."""
+    own = spark.newSession()
+    own.conf.set("spark.sql.shuffle.partitions", str(_PARTS_PER_CORE * spark.sparkContext.defaultParallelism))
+    return own
+
+
 def stop(spark: SparkSession) -> None:
     """End the session and its JVM, so that the next session gets its own heap, class path and S3 clients."""
     spark.stop()
     _end_jvm()
 
 
-def configuration(settings: Settings | None, shuffle_partitions: int) -> dict[str, str]:
+def configuration(settings: Place | None, shuffle_partitions: int) -> dict[str, str]:
     """The Spark properties that hold everywhere, here and on AWS, by name."""
     properties = {
         "spark.ui.enabled": "false",
@@ -107,17 +127,16 @@ def configuration(settings: Settings | None, shuffle_partitions: int) -> dict[st
         "spark.hadoop.fs.s3a.multipart.size": "16M",
         # Names of data files are random and those of the log are conditional: asking before each PUT adds nothing.
         "spark.hadoop.fs.s3a.create.performance": "true",
-        "spark.sql.streaming.stateStore.providerClass": (
-            "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
-        ),
+        "spark.sql.streaming.stateStore.providerClass": _STATE_STORE,
         "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
         # Counting the ids kept takes a second look-up for each.
         "spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows": "false",
         "spark.sql.streaming.minBatchesToRetain": "20",
     }
-    if settings is not None and settings.endpoint_url is not None:
+    address = None if settings is None else aws.s3_endpoint(settings)
+    if settings is not None and address is not None:
         properties |= {
-            "spark.hadoop.fs.s3a.endpoint": settings.endpoint_url,
+            "spark.hadoop.fs.s3a.endpoint": address,
             "spark.hadoop.fs.s3a.endpoint.region": settings.region,
             "spark.hadoop.fs.s3a.path.style.access": "true",
             "spark.hadoop.fs.s3a.connection.ssl.enabled": "false",
@@ -171,7 +190,7 @@ def _submitted() -> bool:
     return "PYSPARK_GATEWAY_PORT" in os.environ
 
 
-def _local_driver(settings: Settings | None, cores: str, memory: str, brief: bool) -> dict[str, str]:
+def _local_driver(settings: Place | None, cores: str, memory: str, brief: bool) -> dict[str, str]:
     scratch = toolchain.tools_dir() / "spark" if settings is None else settings.home / "data" / "spark"
     return {
         "spark.master": cores,
@@ -197,4 +216,6 @@ def _jvm_options(brief: bool) -> Sequence[str]:
         # Ten times the defaults. A query's code runs millions of times or never again, and what is merely lukewarm
         # takes a third of the second compiler's time in the first minutes, with nothing in return.
         options += [f"-XX:Tier4{name}Threshold={10 * default}" for name, default in _SECOND_COMPILER.items()]
+        # Nobody waits for one record, and on two cores what G1 does beside the work takes a tenth of it.
+        options.append("-XX:+UseParallelGC")
     return options

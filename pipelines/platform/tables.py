@@ -93,9 +93,7 @@ class Tables:
 
     def has(self, name: str, app_id: str, version: int) -> bool:
         """Whether an append with this application id and version, or a later one, is in the table."""
-        found = self._lake.table(self.specs[name].product, name)
-        last = None if found is None else found.transaction_version(f"{app_id}/{name}")
-        return last is not None and last >= version
+        return self._lake.has(self.specs[name].product, name, f"{app_id}/{name}", version)
 
     def append_local(self, name: str, rows: Sequence[Mapping[str, Any]], app_id: str, version: int) -> None:
         """Append a few rows that the driver holds, once; datetimes without a zone are local time, as Spark's are."""

@@ -25,6 +25,7 @@ from pipelines.platform.java import Java
 
 TERRAFORM_AT_LEAST = (1, 9)
 REGISTRY = "registry.terraform.io"  # here a folder's name, as Terraform lays out its mirrors
+_GET_MINIO = "go install github.com/minio/minio@latest, or PULSEIQ_STORAGE=localstack"
 GO_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -48,6 +49,14 @@ def jars(conf: Literal["spark", "kafka", "pulseiq"]) -> list[Path]:
     return found
 
 
+def spark_home() -> Path:
+    """What SPARK_HOME must be for Spark's launcher scripts: the folder of the installed pyspark."""
+    package = importlib.util.find_spec("pyspark")
+    if package is None or package.origin is None:
+        raise SetupError("pyspark is not installed", hint="make setup")
+    return Path(package.origin).parent
+
+
 def java_info() -> Java:
     """The Java that is used, with its version and where it comes from."""
     return java_runtime.find(tools_dir())
@@ -69,6 +78,46 @@ def localstack_python() -> Path:
     if not python.exists():
         raise SetupError(f"LocalStack's environment is missing: {python}", hint="make setup")
     return python
+
+
+def airflow() -> Path:
+    """Airflow's command in its own environment, which the set-up brings only when it is asked for."""
+    command = tools_dir() / "envs" / "airflow" / "bin" / "airflow"
+    if not command.exists():
+        raise SetupError(f"Airflow's environment is missing: {command}", hint="make airflow, which brings it")
+    return command
+
+
+def minio() -> Path:
+    """MinIO's server: PULSEIQ_MINIO, else `minio` on PATH or where Go installs programs. No set-up brings it."""
+    given = os.environ.get("PULSEIQ_MINIO")
+    if given:
+        named = Path(given).expanduser().absolute()
+        if not os.access(named, os.X_OK) or named.is_dir():
+            raise SetupError(f"PULSEIQ_MINIO is '{given}', not a program", hint=f"unset PULSEIQ_MINIO, or {_GET_MINIO}")
+        return named
+    go = [os.environ.get("GOBIN"), *(f"{path}/bin" for path in _go_paths())]
+    found = shutil.which("minio", path=os.pathsep.join([os.environ.get("PATH", ""), *filter(None, go)]))
+    if found is None:
+        raise SetupError("there is no minio on PATH nor in Go's bin folder", hint=_GET_MINIO)
+    return Path(found).absolute()
+
+
+def _go_paths() -> list[str]:
+    given = os.environ.get("GOPATH")
+    return given.split(os.pathsep) if given else [str(Path.home() / "go")]
+
+
+def uv() -> Path:
+    """uv, from PATH or as the set-up brought it."""
+    on_path = shutil.which("uv")
+    found = [Path(on_path)] if on_path else []
+    found += [
+        path for path in (tools_dir() / "tools" / name / "bin" / "uv" for name in ("uv", "venv")) if path.exists()
+    ]
+    if not found:
+        raise SetupError("there is no uv", hint="make setup")
+    return found[0]
 
 
 def terraform() -> list[str]:

@@ -36,7 +36,7 @@ def doom(point: Point) -> None:
 
 
 def _die_between_silver_and_gold() -> None:
-    append = Tables.append
+    append = Tables.append_arrow
     silver_is_in = threading.Event()
 
     def doomed(self: Tables, name: str, *arguments: Any, **options: Any) -> None:
@@ -47,7 +47,7 @@ def _die_between_silver_and_gold() -> None:
         if name == "silver":
             silver_is_in.set()
 
-    Tables.append = doomed  # type: ignore[method-assign]
+    Tables.append_arrow = doomed  # type: ignore[method-assign]
 
 
 def _die_after(method: str, table: str) -> None:

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from typer.testing import CliRunner
 
+from pipelines import contract as contracts
 from pipelines.cli.answers import ABNORMAL, NORMAL
 from pipelines.cli.main import build
-from pipelines.incidents import Incident, store
+from pipelines.incidents import Incident, responses, store
 from pipelines.incidents.record import SeverityLine
 
 START = datetime(2026, 11, 23, 10, 0)
@@ -36,7 +37,8 @@ RETRACTED = incident("r", state="retracted", open=False)
 def answer(monkeypatch: pytest.MonkeyPatch):
     """Runs a command over given incidents, evaluated just now."""
     now = datetime.now(UTC)
-    monkeypatch.setattr("pipelines.cli.answers._lake", lambda _: (None, "shop", "arrival"))
+    monkeypatch.setattr("pipelines.cli.answers._lake", lambda _: (None, contracts.load("shop")))
+    monkeypatch.setattr(responses, "read", lambda *_: [])
     monkeypatch.setattr(store, "last_tick", lambda *_: store.Tick(now, now, now, True, 12))
 
     def run(found: list[Incident], *arguments: str):

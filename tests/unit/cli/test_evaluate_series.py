@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +83,21 @@ def test_what_is_no_series_is_refused_in_one_line(tmp_path: Path, content: bytes
         evaluate(str(path))
     assert str(path) in refused.value.what
     assert refused.value.hint
+
+
+@pytest.mark.parametrize("command", [["series", "{}"], ["leaves", "{}", "--dims", "a,b"]])
+def test_a_file_is_judged_without_the_libraries_that_take_seconds_to_load(tmp_path: Path, command: list[str]) -> None:
+    series, leaves = tmp_path / "series.csv", tmp_path / "leaves.csv"
+    series.write_text(
+        "timestamp,value\n" + "".join(f"2026-11-{1 + i // 24:02d}T{i % 24:02d}:00,{i % 7}\n" for i in range(90))
+    )
+    leaves.write_text("a,b,actual,expected\nx,u,10,100\nx,v,12,100\ny,u,100,100\ny,v,99,100\n")
+    said = [part.format(series if command[0] == "series" else leaves) for part in command]
+    heavy = {"scipy", "pyspark", "boto3", "deltalake", "yaml"}
+    code = (
+        "import sys; from pipelines.cli.main import run\n"
+        f"sys.argv = ['pulseiq', 'evaluate', *{said!r}]; run()\n"
+        f"print(sorted({{name.split('.')[0] for name in sys.modules}} & {heavy!r}))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"

@@ -54,6 +54,7 @@ def test_one_batch_shows_records_the_failed_check_and_how_to_release_it() -> Non
         "1 checks on single rows",
         "TypeError: text",
         'next: pulseiq quality held release shop 3 --reason "..."',
+        'or:   pulseiq quality held reject shop 3 --reason "..."',
     ):
         assert part in text
 

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import base64
+import dataclasses
+import sys
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
@@ -13,7 +18,11 @@ from pipelines.platform import kafka
 from pipelines.platform.settings import Settings
 
 LOCAL = Settings("local", Path(), "eu-central-1", "http://127.0.0.1:1", "127.0.0.1:1", "lake", "art", "rep", "key")
-AWS = Settings("aws", Path(), "eu-west-1", None, "b-1.example:9098", "lake", "art", "rep", "key")
+AWS = Settings(
+    *("aws", Path(), "eu-west-1", None, "b-1.example:9098", "lake", "art", "rep", "key"),
+    kafka_authentication="iam",
+    event_retention_days=7,
+)
 
 
 @dataclass(frozen=True)
@@ -34,15 +43,40 @@ def test_every_option_for_spark_has_its_prefix() -> None:
 
 
 def test_msk_is_entered_by_iam_and_never_in_the_clear() -> None:
-    options = kafka.spark_options(AWS)
-    assert options["kafka.security.protocol"] == "SASL_SSL"
-    assert options["kafka.sasl.mechanism"] == "AWS_MSK_IAM"
-    assert "kafka.security.protocol" not in kafka.spark_options(LOCAL)
+    both = kafka.connection(AWS)
+    assert both.java["security.protocol"] == both.librdkafka["security.protocol"] == "SASL_SSL"
+    assert both.java["sasl.mechanism"] == "AWS_MSK_IAM"
+    assert both.librdkafka["sasl.mechanisms"] == "OAUTHBEARER"
+    assert both.java["bootstrap.servers"] == both.librdkafka["bootstrap.servers"] == "b-1.example:9098"
 
 
-def test_a_missing_signer_for_msk_is_a_missing_tool() -> None:
+def test_a_broker_on_loopback_is_entered_without_any_of_it() -> None:
+    both = kafka.connection(LOCAL)
+    assert both.java == both.librdkafka == {"bootstrap.servers": "127.0.0.1:1"}
+
+
+def test_the_token_for_msk_is_a_signed_request_of_its_region_that_ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    token, expires = kafka.client_config(AWS)["oauth_cb"]("")
+    request = urlsplit(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode())
+    assert request.hostname == "kafka.eu-west-1.amazonaws.com"
+    assert parse_qs(request.query)["Action"] == ["kafka-cluster:Connect"]
+    assert "X-Amz-Signature" in parse_qs(request.query)
+    # librdkafka takes seconds since the epoch; the signer gives milliseconds.
+    assert 0 < expires - time.time() <= 3600
+
+
+def test_a_missing_signer_for_msk_is_a_missing_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aws_msk_iam_sasl_signer", None)
     with pytest.raises(SetupError, match="aws-msk-iam-sasl-signer-python"):
         kafka.client_config(AWS)
+
+
+def test_serverless_brokers_get_no_larger_messages_than_they_take() -> None:
+    small = dataclasses.replace(AWS, max_message_bytes=8 * 1024 * 1024)
+    assert {spec.config["max.message.bytes"] for spec in kafka.specs(small, Shop())} == {"8388608"}
 
 
 def test_offsets_are_asked_for_again_while_the_client_knows_no_leader(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +107,7 @@ def test_decisions_are_kept_for_ever_everywhere_and_events_where_kafka_is_all_th
         "shop.decisions": "-1",
     }
     assert cloud["shop.decisions"].config["retention.ms"] == "-1"
-    assert int(cloud["shop.events"].config["retention.ms"]) > 0
+    assert cloud["shop.events"].config["retention.ms"] == str(7 * 24 * 3600 * 1000)
     assert {name: spec.partitions for name, spec in local.items()} == {
         "shop.events": 6,
         "shop.redrive": 6,

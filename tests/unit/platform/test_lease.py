@@ -89,10 +89,10 @@ def test_lease_is_released_by_an_error_too(settings: Settings) -> None:
 
 
 def test_lease_from_elsewhere_is_taken_over_when_its_time_is_up(settings: Settings) -> None:
-    store(seconds=1.0)
+    store(seconds=4.0)
     with pytest.raises(StateError, match="elsewhere pid 4711"), Lease(settings, "shop-refine"):
         pass
-    time.sleep(2.1)
+    time.sleep(5.1)
     with Lease(settings, "shop-refine"):
         assert stored()["pid"] == os.getpid()
 
@@ -163,32 +163,6 @@ def test_renewal_whose_answer_was_lost_is_not_taken_for_another_holder(
         before = stored()["nonce"]
         wait_until(lambda: stored()["nonce"] != before)
         lease.check()
-
-
-def test_of_many_starters_one_gets_it(settings: Settings) -> None:
-    store(released=True)
-    barrier, done = threading.Barrier(6), threading.Event()
-    got: list[str] = []
-    refused: list[str] = []
-
-    def start() -> None:
-        lease = Lease(settings, "shop-refine")
-        barrier.wait(10)
-        try:
-            with lease:
-                got.append("it")
-                done.wait(10)
-        except StateError as error:
-            refused.append(str(error))
-
-    threads = [threading.Thread(target=start) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    wait_until(lambda: len(got) + len(refused) == 6)
-    done.set()
-    for thread in threads:
-        thread.join(10)
-    assert (len(got), len(refused)) == (1, 5)
 
 
 def test_without_a_bucket_nobody_gets_it(settings: Settings) -> None:

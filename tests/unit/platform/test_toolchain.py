@@ -34,6 +34,32 @@ def test_missing_jars_and_environments_name_the_setup(tmp_path: Path, monkeypatc
             search()
 
 
+def test_minio_is_the_named_one_or_on_path_or_where_go_puts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for folder in ("named", "path", "go/bin"):
+        (tmp_path / folder).mkdir(parents=True)
+        program = tmp_path / folder / "minio"
+        program.touch()
+        program.chmod(0o755)
+    monkeypatch.delenv("GOBIN", raising=False)
+    monkeypatch.setenv("GOPATH", str(tmp_path / "go"))
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    monkeypatch.delenv("PULSEIQ_MINIO", raising=False)
+    assert toolchain.minio() == tmp_path / "go" / "bin" / "minio"
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    assert toolchain.minio() == tmp_path / "path" / "minio"
+    monkeypatch.setenv("PULSEIQ_MINIO", str(tmp_path / "named" / "minio"))
+    assert toolchain.minio() == tmp_path / "named" / "minio"
+
+
+@pytest.mark.parametrize("given", ["", "nowhere/minio", "."])
+def test_a_missing_minio_is_one_line_with_what_brings_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str):
+    for name, value in {"PATH": tmp_path, "GOPATH": tmp_path, "GOBIN": tmp_path, "PULSEIQ_MINIO": given}.items():
+        monkeypatch.setenv(name, str(value))
+    with pytest.raises(SetupError, match=r"go install github\.com/minio/minio@latest") as caught:
+        toolchain.minio()
+    assert "\n" not in str(caught.value)
+
+
 def test_a_mirror_named_by_the_environment_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TF_PLUGIN_MIRROR", str(mirror(tmp_path / "mine", "5.100.0")))
     assert toolchain.provider_mirror() == tmp_path / "mine"

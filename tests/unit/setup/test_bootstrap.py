@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def clone(tmp_path: Path) -> Path:
     """A clone that has what the set-up reads, and nothing set up."""
     target = tmp_path / "clone"
-    for name in ("scripts", "requirements"):
+    for name in ("scripts", "requirements", "localstack"):
         shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "ivy.xml"):
         shutil.copy(ROOT / name, target / name)

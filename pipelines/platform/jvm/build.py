@@ -1,4 +1,4 @@
-"""Builds the log store's jar by the Janino compiler that pyspark ships: `python -m pipelines.platform.logstore.build`.
+"""Builds our own classes' jar by the Janino compiler that pyspark ships: `python -m pipelines.platform.jvm.build`.
 
 A user's machine has a Java runtime without a compiler; Spark brings one for its own generated code. The jar is the same
 to the byte for the same source: entries are sorted and carry no time.
@@ -22,20 +22,20 @@ from py4j.protocol import Py4JJavaError
 from pipelines.errors import SetupError
 from pipelines.platform import toolchain
 
-SOURCE = Path(__file__).with_name("ConditionalPutLogStore.java")
+SOURCES = tuple(sorted(Path(__file__).parent.glob("*.java")))
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def default_jar() -> Path:
     """Where Spark's class path looks for it."""
-    return toolchain.tools_dir() / "jars" / "pulseiq" / "pulseiq-logstore.jar"
+    return toolchain.tools_dir() / "jars" / "pulseiq" / "pulseiq.jar"
 
 
-def build(jars: Sequence[Path], out: Path, source: Path = SOURCE) -> None:
-    """Compile the source against `jars` and pyspark's own, and write the jar at once or not at all."""
+def build(jars: Sequence[Path], out: Path, sources: Sequence[Path] = SOURCES) -> None:
+    """Compile the sources against `jars` and pyspark's own, and write the jar at once or not at all."""
     sparks = sorted((Path(pyspark.__file__).parent / "jars").glob("*.jar"))
     with tempfile.TemporaryDirectory() as folder, _java(sparks) as gateway:
-        _compile(gateway, source, [*jars, *sparks], Path(folder))
+        _compile(gateway, sources, [*jars, *sparks], Path(folder))
         _pack(Path(folder), out)
 
 
@@ -57,7 +57,7 @@ def _java(sparks: Sequence[Path]) -> Iterator[JavaGateway]:
         gateway.shutdown()
 
 
-def _compile(gateway: JavaGateway, source: Path, class_path: Sequence[Path], folder: Path) -> None:
+def _compile(gateway: JavaGateway, sources: Sequence[Path], class_path: Sequence[Path], folder: Path) -> None:
     def files(paths: Sequence[Path]) -> Any:
         array = gateway.new_array(gateway.jvm.java.io.File, len(paths))
         for position, path in enumerate(paths):
@@ -69,10 +69,10 @@ def _compile(gateway: JavaGateway, source: Path, class_path: Sequence[Path], fol
     compiler.setDestinationDirectory(gateway.jvm.java.io.File(str(folder)), False)
     compiler.setDebugLines(True)
     try:
-        compiler.compile(files([source]))
+        compiler.compile(files(sources))
     except Py4JJavaError as error:
         reason = " ".join(str(error.java_exception.getMessage()).split())
-        raise SetupError(f"{source.name} was not compiled: {reason}", hint="make setup") from error
+        raise SetupError(f"our Java classes were not compiled: {reason}", hint="make setup") from error
 
 
 def _pack(folder: Path, out: Path) -> None:
@@ -94,6 +94,10 @@ def main() -> None:
     given = parser.parse_args()
     jars = sorted(given.jars.glob("*.jar")) if given.jars else toolchain.jars("spark")
     build(jars, given.out)
+    if given.out == default_jar():
+        # All of them are on Spark's class path, and an earlier set-up's classes would shadow these.
+        for stale in set(given.out.parent.glob("*.jar")) - {given.out}:
+            stale.unlink()
     print(f"built {given.out.name} ({given.out.stat().st_size:,} bytes)")
 
 
