@@ -37,6 +37,13 @@ Positions = frozenset[tuple[str, int, int]]
 Leaf = tuple[object, ...]
 
 
+def cached(spark: SparkSession) -> list[str]:
+    """What the session's driver holds in memory or on its disk, by name."""
+    names = [rdd.name() for rdd in dict(spark.sparkContext._jsc.getPersistentRDDs()).values()]
+    # Delta keeps the logs of the tables that the session has read, a few hundred bytes each, and forgets them.
+    return [name for name in names if not name.startswith("Delta Table State")]
+
+
 @dataclass(frozen=True)
 class Product:
     """A product's contract and where it lives; `contract.folder` takes the place of its name in commands."""

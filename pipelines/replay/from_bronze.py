@@ -152,6 +152,7 @@ class _Replay:
         stored_gold = self._read("gold").where(f"{stretch.condition('window_start')} AND {ours}")
         rebuilt = stored_silver if self._layer == "gold" else self._from_bronze(stretch)
         rebuilt = rebuilt.persist(StorageLevel.MEMORY_AND_DISK)
+        gold = None
         try:
             silver = rebuilt if self._layer == "gold" else self._accepted(rebuilt)
             gold = partial_sums(silver, self._contract, by=("batch_id", "query_id"))
@@ -168,6 +169,8 @@ class _Replay:
                 return Replayed(stretch, *sums, swapped=True, findings=found.findings)
             return found
         finally:
+            if gold is not None:
+                gold.unpersist()
             rebuilt.unpersist()
 
     def _from_bronze(self, stretch: Stretch) -> DataFrame:

@@ -15,7 +15,7 @@ from pipelines.replay import checksums, from_bronze, rebuild
 from pipelines.replay.checksums import Checksum
 from pipelines.replay.from_bronze import Replayed
 from pipelines.replay.recorded import Stretch
-from tests.products import Product
+from tests.products import Product, cached
 
 FAULTS = {"duplicates": 0.05, "late": 0.03, "malformed": 0.04}
 
@@ -88,6 +88,7 @@ def test_pieces_that_broke_off_and_went_on_give_the_same(shop: Product, spark: S
     assert not done[0].swapped
     assert any(each.swapped for each in done[1:])
     assert state(shop, spark) == before
+    assert cached(spark) == []
     shop.assert_whole()
 
 

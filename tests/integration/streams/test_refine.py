@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from pipelines.errors import StateError
 from pipelines.jobs.live import Live
 from pipelines.platform import aws
-from tests.products import Product
+from tests.products import Product, cached
 
 FAULTS = {"duplicates": 0.05, "late": 0.03, "malformed": 0.04}
 
@@ -43,16 +43,11 @@ def test_every_event_is_in_the_class_that_the_simulator_meant_it_for(shop: Produ
 
 
 def test_a_finished_batch_leaves_nothing_in_the_drivers_memory(shop: Product, spark: SparkSession) -> None:
-    def kept() -> list[str]:
-        names = [rdd.name() for rdd in dict(spark.sparkContext._jsc.getPersistentRDDs()).values()]
-        # Delta keeps the logs of the tables that the session has read, a few hundred bytes each, and forgets them.
-        return [name for name in names if not name.startswith("Delta Table State")]
-
     # A query that is stopped while it moves its watermark on leaves that empty batch to end by itself.
     deadline = time.monotonic() + 30
-    while kept() and time.monotonic() < deadline:
+    while cached(spark) and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert kept() == []
+    assert cached(spark) == []
 
 
 def test_unique_users_by_sketch_are_those_of_silver(shop: Product) -> None:
