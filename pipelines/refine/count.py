@@ -109,14 +109,17 @@ def _counted(groups: pa.Table, contract: Contract) -> Counted:
 
 
 def facts_of_duplicates(dropped: pa.Table, window: timedelta) -> list[Fact]:
-    """Duplicates per window of their arrival: a dropped record's own event time was never parsed. History has none.
+    """Duplicates per window of their arrival: who sends again does it now, whenever the events were.
+
+    History arrives at no time of its own: its duplicates count where their events were.
 
     Args:
-        dropped: columns `arrived_at` and `backfill`.
+        dropped: columns `event_time`, `arrived_at` and `backfill`.
         window: length of a window.
     """
-    rows = dropped.select(["arrived_at", "backfill"]).to_pandas()
-    windows = Counter(rows.loc[~rows["backfill"].astype(bool), "arrived_at"].dt.floor(window))
+    rows = dropped.select(["event_time", "arrived_at", "backfill"]).to_pandas()
+    at = rows["arrived_at"].where(~rows["backfill"].astype(bool), rows["event_time"])
+    windows = Counter(at.dropna().dt.floor(window))
     return [_fact(start.to_pydatetime(), "duplicates", "", n) for start, n in sorted(windows.items())]
 
 

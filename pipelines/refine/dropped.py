@@ -13,7 +13,7 @@ from pipelines.contract import Contract
 from pipelines.platform.kafka import OffsetRange
 from pipelines.platform.kafka_records import read_range
 from pipelines.platform.settings import Settings
-from pipelines.refine import redriven
+from pipelines.refine import reading, redriven
 from pipelines.refine.facts import POSITION
 from pipelines.refine.rules import event_id_of, is_backfill
 
@@ -25,6 +25,7 @@ NONE = pa.schema(
         ("kafka_partition", pa.int32()),
         ("kafka_offset", pa.int64()),
         ("event_id", pa.string()),
+        ("event_time", pa.timestamp("us", tz="UTC")),
         ("arrived_at", pa.timestamp("us", tz="UTC")),
         ("backfill", pa.bool_()),
         ("redriven_from", pa.string()),
@@ -65,7 +66,7 @@ def read_again(spark: SparkSession, settings: Settings, contract: Contract, posi
     """The records at the given positions, without their bytes; none where an offset holds no record.
 
     Returns:
-        Columns `kafka_topic`, `kafka_partition`, `kafka_offset`, `event_id`, `arrived_at`, `backfill`
+        Columns `kafka_topic`, `kafka_partition`, `kafka_offset`, `event_id`, `event_time`, `arrived_at`, `backfill`
         and `redriven_from`.
     """
     rows = positions.to_pandas().groupby(_PARTITION, observed=True)["kafka_offset"].agg(["min", "max"])
@@ -76,13 +77,18 @@ def read_again(spark: SparkSession, settings: Settings, contract: Contract, posi
     wanted = spark.createDataFrame(positions).toDF("topic", "partition", "offset")
     # Joined before anything is parsed: all but a few of the records are of no interest.
     records = read_range(spark, settings, spans).join(F.broadcast(wanted), ["topic", "partition", "offset"])
-    return records.select(
-        *_renamed(POSITION),
-        event_id_of(records, contract).alias("event_id"),
-        F.col("timestamp").alias("arrived_at"),
-        is_backfill(records).alias("backfill"),
-        redriven.taken_from(records, contract).alias("redriven_from"),
-    ).toArrow()
+    return (
+        reading.with_event_time(records, contract)
+        .select(
+            *_renamed(POSITION),
+            event_id_of(records, contract).alias("event_id"),
+            "event_time",
+            F.col("timestamp").alias("arrived_at"),
+            is_backfill(records).alias("backfill"),
+            redriven.taken_from(records, contract).alias("redriven_from"),
+        )
+        .toArrow()
+    )
 
 
 def with_bytes(rows: DataFrame, settings: Settings, offsets: Iterable[OffsetRange]) -> DataFrame:

@@ -6,11 +6,11 @@ token for a text and the last of two equal names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import IntegerType, StringType, StructField, StructType
 
@@ -106,19 +106,7 @@ class Reader:
         """SQL of the event time as TIMESTAMP, null where it cannot be read."""
         source = self.contract.envelope.event_time
         assert source.path is not None
-        column = self.columns[source.path]
-        if source.format == "epoch_ms":
-            return f"CASE WHEN {column} BETWEEN -62135596800000 AND 253402300799999 THEN timestamp_millis({column}) END"
-        if source.format == "epoch_s":
-            return (
-                f"CASE WHEN {column} BETWEEN -62135596800 AND 253402300799 "
-                f"THEN timestamp_micros(CAST(round({column} * 1000000D) AS BIGINT)) END"
-            )
-        # A time without a zone is ambiguous, and a bare date or year is no time.
-        shape = (
-            r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
-        )
-        return f"CASE WHEN {column} RLIKE {string(shape)} THEN try_cast(upper({column}) AS TIMESTAMP) END"
+        return _time(source, self.columns[source.path])
 
     def event_id(self) -> Column:
         """The event's id, null where it has none; over columns `e0, e1, ...` and `k_position`."""
@@ -130,15 +118,46 @@ def event_id(contract: Contract, position: Column) -> Column:
     source = contract.envelope.event_id
     if source.position:
         return position
-    types = contract.path_types
-    text = F.expr(f"CASE WHEN octet_length(value) <= {contract.max_event_bytes} THEN CAST(value AS STRING) END")
-    parsed = F.from_json(text, _nested({path: types[path] for path in source.paths}), _OPTIONS)
+    parsed = _parsed_only(contract, source.paths)
 
     def id_in(event: Column) -> Column:
-        return _id(source, position, lambda path: reduce(Column.getField, path.split(".")[1:], event))
+        return _id(source, position, lambda path: _at(path, event))
 
     # A lambda binds the parsed struct, so that a hash of several fields does not parse the text several times.
     return id_in(parsed) if len(source.paths) == 1 else F.get(F.transform(F.array(parsed), id_in), F.lit(0))
+
+
+def with_event_time(records: DataFrame, contract: Contract) -> DataFrame:
+    """Records with the column `event_time`, straight from `value`; null where it cannot be read."""
+    source = contract.envelope.event_time
+    assert source.path is not None
+    given = _at(source.path, _parsed_only(contract, [source.path]))
+    return records.withColumn("event_time", given).withColumn("event_time", F.expr(_time(source, "event_time")))
+
+
+def _parsed_only(contract: Contract, paths: Iterable[str]) -> Column:
+    """A struct of these paths alone, from a record's `value`."""
+    types = contract.path_types
+    text = F.expr(f"CASE WHEN octet_length(value) <= {contract.max_event_bytes} THEN CAST(value AS STRING) END")
+    return F.from_json(text, _nested({path: types[path] for path in paths}), _OPTIONS)
+
+
+def _at(path: str, event: Column) -> Column:
+    return reduce(Column.getField, path.split(".")[1:], event)
+
+
+def _time(source: Source, column: str) -> str:
+    """SQL of a column's value as TIMESTAMP."""
+    if source.format == "epoch_ms":
+        return f"CASE WHEN {column} BETWEEN -62135596800000 AND 253402300799999 THEN timestamp_millis({column}) END"
+    if source.format == "epoch_s":
+        return (
+            f"CASE WHEN {column} BETWEEN -62135596800 AND 253402300799 "
+            f"THEN timestamp_micros(CAST(round({column} * 1000000D) AS BIGINT)) END"
+        )
+    # A time without a zone is ambiguous, and a bare date or year is no time.
+    shape = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+    return f"CASE WHEN {column} RLIKE {string(shape)} THEN try_cast(upper({column}) AS TIMESTAMP) END"
 
 
 def _id(source: Source, position: Column, value: Callable[[str], Column]) -> Column:

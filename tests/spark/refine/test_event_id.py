@@ -1,13 +1,14 @@
-"""`event_id_of` reads from the bytes alone the id that `classify` gives, whatever the contract makes ids of."""
+"""Id and time straight from the bytes are those that `classify` gives, whatever the contract makes ids of."""
 
 from __future__ import annotations
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from pipelines import contract as contracts
 from pipelines.contract.model import Source
-from pipelines.refine import rules
+from pipelines.refine import reading, rules
 from tests.spark.refine.records import frame
 from tests.spark.refine.test_cases import ALL
 
@@ -34,3 +35,14 @@ def test_same_id_from_the_bytes_alone(spark: SparkSession, source: Source):
     assert all(row["event_id"] == row["quick_id"] is not None for row in accepted)
     if source.position:
         assert {row["quick_id"] for row in rows} == {f"shop.events/3/{offset}" for offset in range(len(SMALL))}
+
+
+def test_same_time_from_the_bytes_alone(spark: SparkSession):
+    contract = contracts.load("shop")
+    records = frame(spark, [case.record for case in SMALL], contract.topic)
+    quick = reading.with_event_time(records, contract).select("offset", F.col("event_time").alias("quick_time"))
+    judged = rules.classify(records, contract)
+    rows = judged.join(quick, judged["kafka_offset"] == quick["offset"]).collect()
+    accepted = [row for row in rows if row["reject_reason"] is None]
+    assert accepted
+    assert all(row["event_time"] == row["quick_time"] is not None for row in accepted)

@@ -11,7 +11,7 @@ from pyspark.sql import Row, SparkSession
 
 from pipelines import contract as contracts
 from pipelines.ingest import files
-from pipelines.refine import rules
+from pipelines.refine import reading, rules
 from tests.data.kiosk import generate as kiosk
 from tests.spark.refine.records import Record, frame
 
@@ -21,10 +21,11 @@ MADE = list(kiosk.events(2_000))
 
 @pytest.fixture(scope="module")
 def sold(spark: SparkSession) -> list[Row]:
-    """The ticket machines' events as `classify` sees them, in order, with `quick_id` from `event_id_of`."""
+    """The ticket machines' events as `classify` sees them, in order, with id and time straight from the bytes."""
     contract = contracts.load(DATA / "kiosk")
     records = frame(spark, [Record(made.value, made.key) for made in MADE], "kiosk.events")
-    quick = records.select("offset", rules.event_id_of(records, contract).alias("quick_id"))
+    timed = reading.with_event_time(records, contract).withColumnRenamed("event_time", "quick_time")
+    quick = timed.select("offset", rules.event_id_of(records, contract).alias("quick_id"), "quick_time")
     judged = rules.classify(records, contract)
     return judged.join(quick, judged["kafka_offset"] == quick["offset"]).orderBy("offset").collect()
 
@@ -49,6 +50,7 @@ def test_id_is_the_hash_of_what_the_contract_names(sold):
     assert sold[0]["event_id"] == expected
     accepted = [row for row in sold if row["reject_reason"] is None]
     assert all(row["event_id"] == row["quick_id"] for row in accepted)
+    assert all(row["event_time"] == row["quick_time"] for row in accepted)
     assert len({row["event_id"] for row in accepted}) == len(accepted)
 
 

@@ -38,12 +38,15 @@ def test_a_batch_of_which_nothing_is_kept_is_missing_whole():
     assert found(positions(), OffsetRange("a", 2, 5, 7)) == [("a", 2, 5), ("a", 2, 6)]
 
 
-def test_duplicates_belong_to_the_window_of_their_arrival_and_those_of_history_to_none():
-    arrivals = [ARRIVAL, ARRIVAL + timedelta(minutes=58), ARRIVAL + timedelta(hours=1), ARRIVAL]
-    dropped = pa.table({"arrived_at": pa.array(arrivals), "backfill": [False, False, False, True]})
-    facts = facts_of_duplicates(dropped, timedelta(hours=1))
+def test_duplicates_belong_to_the_window_of_their_arrival_and_those_of_history_to_that_of_their_events():
+    arrivals = [ARRIVAL, ARRIVAL + timedelta(minutes=58), ARRIVAL + timedelta(hours=1), ARRIVAL, ARRIVAL]
+    backfill = [False, False, False, True, True]
+    events = [ARRIVAL - timedelta(days=2)] * 4 + [None]
+    columns = {"event_time": pa.array(events, pa.timestamp("us", tz="UTC")), "arrived_at": pa.array(arrivals)}
+    facts = facts_of_duplicates(pa.table({**columns, "backfill": backfill}), timedelta(hours=1))
     start = ARRIVAL.replace(minute=0)
     assert [(each["window_start"], each["class"], each["n"]) for each in facts] == [
+        (start - timedelta(days=2), "duplicates", 1),
         (start, "duplicates", 2),
         (start + timedelta(hours=1), "duplicates", 1),
     ]
