@@ -73,6 +73,11 @@ def renamed(sql: str, names: Mapping[str, str]) -> str:
     ).sql(dialect="spark")
 
 
+def columns_in(sql: str) -> frozenset[str]:
+    """Names of the columns that an expression reads."""
+    return frozenset(node.name for node in sqlglot.parse_one(sql, dialect="spark").find_all(exp.Column))
+
+
 class _Checker:
     def __init__(self, columns: Mapping[str, Kind], place: str, sql: str) -> None:
         self._columns, self._place, self._sql = columns, place, sql

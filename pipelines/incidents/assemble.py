@@ -51,7 +51,8 @@ def assemble(
     stories = Stories(contract.metrics, explain, dims or {}, gap)
     found: list[Incident] = []
     covered: set[pd.Timestamp] = set()
-    bad_windows = build.bad_windows([pd.Timestamp(each) for each in windows])
+    evaluated = [pd.Timestamp(each) for each in windows]
+    bad_windows = build.bad_windows(evaluated)
     for group in groups(alerts, gap):
         planned = bool(group["planned"].iloc[0])
         near = [] if planned else _near(group, bad_windows, gap)
@@ -61,7 +62,10 @@ def assemble(
             span = _span(story.alerts, near, step)
             covered |= set(span) if not planned else set()
             found.append(build.from_alerts(story, span))
-    for run in runs([window for window in bad_windows if window not in covered], gap):
+    alone = [window for window in bad_windows if window not in covered]
+    covered |= set(alone)
+    # An audit speaks of all windows of its range: it neither joins stories nor stretches them, and is told once.
+    for run in [*runs(alone, gap), *runs(build.untold(evaluated, covered), gap)]:
         found += build.from_quality(run, step)
     return sorted(found, key=lambda each: (each.since, each.incident_id))
 

@@ -51,6 +51,13 @@ class Build:
             if verdict.inspect(self._facts, [window], none).bad
         ]
 
+    def untold(self, windows: Sequence[pd.Timestamp], told_of: set[pd.Timestamp]) -> list[pd.Timestamp]:
+        """Windows in which an audit found what no incident of the windows told of says already."""
+        audit = self._results[(self._results["judge"] == "audit") & self._results["window_start"].isin(list(windows))]
+        said = set(audit.loc[audit["window_start"].isin(told_of), "check"])
+        rest = audit[~audit["check"].isin(said) & ~audit["window_start"].isin(told_of)]
+        return sorted(set(rest["window_start"]))
+
     def leading(self, group: pd.DataFrame, near: Sequence[pd.Timestamp]) -> list[str]:
         """Which metrics of a group can lead its incident: those that findings on the data do not explain, if any."""
         quality = self.quality(near)

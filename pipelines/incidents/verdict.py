@@ -118,6 +118,7 @@ def inspect(facts: pd.DataFrame, windows: Sequence[pd.Timestamp], results: pd.Da
         p_value = min(p_value, each.p_value)
         hit |= set(each.windows)
     if len(audit):
+        p_value = 0.0
         findings.append(f"an audit found bad data: {_checks(audit)}")
         headlines.append(f"failed in an audit: {_names(audit)}")
         hit |= set(audit["window_start"])

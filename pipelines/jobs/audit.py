@@ -200,6 +200,8 @@ class _Run:
             return audited, (self._asked.start, self._asked.end)
         if found is None or found["first"] is None:
             return audited, (None, None)
+        if start is not None and end is not None:
+            return audited, (start, end)  # What a single straggler reaches back to was not audited.
         window = contract.window
         last = pd.Timestamp(found["last"], unit="s", tz="UTC").floor(window) + window
         return audited, (_floor(found["first"], window), last.to_pydatetime())

@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pipelines.contract import Contract, Field
+from pipelines.contract.expressions import columns_in
 from pipelines.contract.sql import string, strings
 from quality import limits
 from quality.expectation import Audited, Computed, Expectation, seen
@@ -31,6 +32,8 @@ LEAST_ROWS, LEAST_USUAL = 100, 200
 # "Major shift" in the practice of credit scoring (Siddiqi: "Credit Risk Scorecards", 2006).
 MOST_SHIFT = 0.25
 MOST_RISE_OF_EMPTY = 0.10
+# A value is new where it was at most such a part of the events before; most events with new values are a takeover.
+NEW_VALUE, MOST_NEW = 0.001, 0.5
 LEAST_VOLUME, MOST_VOLUME = 1 / 3, 3.0
 # Events of one user come together, so a share has this many times the variance of independent events.
 _DESIGN_EFFECT = 3.0
@@ -75,7 +78,20 @@ def expectations(contract: Contract) -> Iterator[Expectation]:
             name,
             max=0,
         )
+    measured = {name for each in contract.metrics for _, sql in each.expressions() for name in columns_in(sql)}
     for column, fields in _described(contract).items():
+        if fields[0].enum and column not in measured:
+            yield Expectation(
+                "silver",
+                f"no new {column} takes over",
+                Computed(partial(_new, past, column)),
+                f"share of events whose {column} hardly any had in the hours before, as a whole and by each dimension",
+                "critical",
+                OWNER,
+                "No metric tells these values apart, so a switch between them is no behaviour, and every sum hides it.",
+                column,
+                max=MOST_NEW,
+            )
         if _bucket(fields[0]) != "'present'":
             yield Expectation(
                 "silver",
@@ -239,6 +255,19 @@ def _empty(past: _Past, column: str, audited: Audited) -> list[Stratum]:
         found, before = limits.share(int(empty["now"]), now), float(empty["usual"]) / usual
         rise = Estimate(found.value - before, found.lower - before, found.upper - before, now)
         strata.append(seen(f"{column} is empty as seldom as usual", rise, labels, f"{before:.1%} before"))
+    return strata
+
+
+def _new(past: _Past, column: str, audited: Audited) -> list[Stratum]:
+    strata = []
+    for labels, buckets in _strata(past.of(audited), column, audited.contract):
+        now, usual = int(buckets["now"].sum()), int(buckets["usual"].sum())
+        if now < LEAST_ROWS or usual < LEAST_USUAL:
+            continue
+        new = buckets[(buckets["usual"] <= NEW_VALUE * usual) & (buckets.index != _EMPTY)]["now"]
+        found = limits.share(int(new.sum()), now)
+        note = ", ".join(f"{name} {n:,} times" for name, n in new[new > 0].items())
+        strata.append(seen(f"no new {column} takes over", found, labels, note))
     return strata
 
 

@@ -84,6 +84,7 @@ def spoilt_outcomes(spark: SparkSession, shop: Contract, before: list[Sent]) -> 
         ("few records are refused", "critical", "future_event_time"),
         ("few records are duplicates", "critical", "all rows"),
         ("distribution of currency is stable", "warning", "region=us-east"),
+        ("no new currency takes over", "critical", "region=us-east"),
         ("no region vanishes", "warning", "ap-south"),
     ],
 )

@@ -111,8 +111,14 @@ def test_the_list_fits_eighty_columns_and_breaks_no_word(shop: Contract) -> None
         assert any(whole in line for line in text.splitlines())
 
 
-def assembled(shop: Contract, alerts: list[dict[str, object]], *, bad: int = 0, **told: object) -> list[Incident]:
-    """Incidents of these alerts under a sensitivity, with so many rejected events in each of the last six windows."""
+def assembled(
+    shop: Contract, alerts: list[dict[str, object]], *, bad: int = 0, audited: int = 0, **told: object
+) -> list[Incident]:
+    """Incidents of these alerts under a sensitivity, with so many rejected events in each of the last six windows.
+
+    An audit of so many windows, the last ones, has found that currencies are others than usual.
+    """
+    failed = ("no new currency takes over", "region=us-east: 1.0", "at most 0.5", "data platform", "audit")
     rows = [row for each in alerts for row in evidence(str(each["series"]), 50.0)]
     rejected = {"silver": 1000, "quarantine": bad} if bad else {"silver": 1000}
     before = pd.DataFrame({"window_start": WINDOWS[:6], "class": "silver", "reason": "", "n": 10_000})
@@ -121,7 +127,10 @@ def assembled(shop: Contract, alerts: list[dict[str, object]], *, bad: int = 0, 
         pd.DataFrame(alerts),
         pd.DataFrame(rows),
         pd.concat([before, facts(**rejected)], ignore_index=True),
-        pd.DataFrame(columns=["window_start", "check", "observed", "expected", "owner", "judge"]),
+        pd.DataFrame(
+            [(window, *failed) for window in WINDOWS[len(WINDOWS) - audited :]],
+            columns=["window_start", "check", "observed", "expected", "owner", "judge"],
+        ),
         lambda *_: Explanation((), (), everywhere=False, rate_mix=None),
         windows=[each.to_pydatetime() for each in WINDOWS],
         confirmed_until=WINDOWS[-1].to_pydatetime(),
@@ -149,6 +158,20 @@ def test_what_is_planned_is_an_incident_of_its_own_that_does_not_count(shop: Con
 def test_a_planned_event_does_not_hide_that_the_data_is_bad(shop: Contract) -> None:
     found = assembled(shop, [alert("traffic", planned="sale")], bad=500)
     assert {each.metric: each.counts for each in found} == {"traffic": False, "data": True}
+
+
+def test_what_an_audit_found_is_an_incident_even_where_no_metric_moved(shop: Contract) -> None:
+    muted = assembled(shop, [alert("traffic", planned="sale")], audited=12)
+    (found,) = [each for each in muted if each.metric == "data"]
+    assert (found.verdict, found.counts) == ("bad data", True)
+    assert found.headline == "failed in an audit: no new currency takes over"
+    assert found.since == WINDOWS[0]
+
+
+def test_what_an_audit_found_is_told_once_and_stretches_no_incident(shop: Contract) -> None:
+    (found,) = assembled(shop, [alert("traffic")], audited=12)
+    assert (found.metric, found.since) == ("traffic", WINDOWS[6])
+    assert "an audit found bad data" in found.verdict_evidence[0]
 
 
 @pytest.mark.parametrize(
