@@ -16,7 +16,9 @@ from pipelines.contract import Contract
 from pipelines.errors import ContractError
 from pipelines.incidents import Incident
 
-Kind = Literal["new", "more severe", "storm", "digest", "test"]
+Kind = Literal["new", "more severe", "storm", "digest", "silent", "heard", "test"]
+# What is said of the detect loop, by somebody else than the loop.
+OF_THE_LOOP = ("silent", "heard")
 _BODIES = Path(__file__).parent / "bodies"
 _SUBJECT = 100  # what SNS allows
 
@@ -97,6 +99,30 @@ def of_storm(product: str, moment: datetime, at_most: int, within_minutes: int) 
     return Message(
         "storm", product, _one_line(f"{product}: many incidents"), lines, moment.isoformat(timespec="seconds")
     )
+
+
+def of_silence(product: str, since: datetime, caught_up: bool) -> Message:
+    """That nobody has judged the product since a moment (UTC)."""
+    why = "the detect loop does not turn" if caught_up else "the streams have not read all that Kafka holds"
+    lines = (
+        f"{product}: PulseIQ itself is silent since {since:%Y-%m-%d %H:%M} UTC: {why}",
+        "sure    nobody knows whether anything is abnormal now",
+        f"check   does `pulseiq run live {product}` run, and what does its log say last?",
+        "check   pulseiq status",
+        f"more    pulseiq now {product}",
+    )
+    subject = _one_line(f"{product}: PulseIQ itself is silent since {since:%H:%M} UTC")
+    return Message("silent", product, subject, lines, since.isoformat(timespec="seconds"))
+
+
+def of_return(product: str, since: datetime, now: datetime) -> Message:
+    """That the silence since a moment is over (UTC)."""
+    lines = (
+        f"{product}: PulseIQ is heard again at {now:%Y-%m-%d %H:%M} UTC, after its silence since {since:%H:%M}",
+        f"more    pulseiq now {product}",
+    )
+    subject = _one_line(f"{product}: PulseIQ is heard again")
+    return Message("heard", product, subject, lines, since.isoformat(timespec="seconds"))
 
 
 def of_day(product: str, moment: datetime, incidents: Sequence[Incident]) -> Message:

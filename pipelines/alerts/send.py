@@ -36,7 +36,8 @@ def run(settings: Settings, lake: Lake, contract: Contract, incidents: Iterable[
     known = outbox.entries(lake, contract)
     new = outbox.new_entries(contract, incidents, known, now)
     outbox.store(lake, contract, new)
-    return deliver(settings, lake, contract, [*known, *new], now)
+    own = [each for each in (*known, *new) if each.message.kind not in messages.OF_THE_LOOP]
+    return deliver(settings, lake, contract, own, now)
 
 
 def deliver(settings: Settings, lake: Lake, contract: Contract, entries: Iterable[Entry], now: datetime) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
+from pipelines.alerts import watch
 from pipelines.api import app, pipeline
 from pipelines.api.answering import Answering
 from pipelines.api.reading import Reader
@@ -19,6 +20,8 @@ from pipelines.contract import Contract
 from pipelines.errors import PulseIQError, ServiceError, UsageError
 from pipelines.ledger.audit import audit
 from pipelines.platform import kafka, ports
+from pipelines.platform.lake import Lake
+from pipelines.platform.logs import log_event
 from pipelines.platform.open_lake import OpenLake
 from pipelines.platform.settings import PROJECT_ROOT, Settings
 
@@ -26,6 +29,7 @@ LOOPBACK_HOSTS = (ports.LOOPBACK, "localhost", "::1")
 # Where Data Docs are built.
 REPORTS = PROJECT_ROOT / "reports" / "site"
 _WARM_SECONDS = 1.5
+_WATCH_SECONDS = 60.0
 _SHORTEST_TOKEN = 16
 
 
@@ -63,7 +67,11 @@ def run(
     if local and ports.listening(port):
         raise ServiceError(f"port {port} is taken", hint=f"choose another: --port {ports.free_port(port + 1)}")
     made, reader = application(settings, contract, Access(token=token))
-    keeper = threading.Thread(target=_keep_warm, args=(reader, done := threading.Event()), daemon=True, name="warm")
+    done = threading.Event()
+    beside = [
+        threading.Thread(target=_keep_warm, args=(reader, done), daemon=True, name="warm"),
+        threading.Thread(target=_watch, args=(settings, contract, done), daemon=True, name="watch"),
+    ]
     server = uvicorn.Server(
         uvicorn.Config(
             made, host=host, port=port, log_level="warning", access_log=False, server_header=False,
@@ -72,7 +80,8 @@ def run(
     )  # fmt: skip
     shown = f"[{host}]" if ":" in host else host
     echo(f"{contract.product}: http://{shown}:{port}/  (Ctrl+C ends it)")
-    keeper.start()
+    for each in beside:
+        each.start()
     try:
         server.run()
     finally:
@@ -92,3 +101,13 @@ def _keep_warm(reader: Reader, done: threading.Event) -> None:
         except PulseIQError:
             pass  # Whoever asks is told.
         done.wait(_WARM_SECONDS)
+
+
+def _watch(settings: Settings, contract: Contract, done: threading.Event) -> None:
+    """Tells people when the detect loop falls silent, which it cannot do itself."""
+    lake = Lake(settings)
+    while not done.wait(_WATCH_SECONDS):
+        try:
+            watch.run(settings, lake, contract, datetime.now(UTC))
+        except PulseIQError as error:
+            log_event("nobody watches", product=contract.product, error=str(error))

@@ -60,7 +60,8 @@
         if (box.hidden) return;
         const value = document.createElement("b");
         value.textContent = figure(data.value[at], data.kind);
-        box.replaceChildren(clock(data.t[at]) + "  ", value);
+        const long = data.t[data.t.length - 1] - data.t[0] > 86400;
+        box.replaceChildren((long ? day(data.t[at]) + " " : "") + clock(data.t[at]) + "  ", value);
         if (data.expected[at] !== null)
           box.append("  of " + figure(data.low[at], data.kind) + " to " + figure(data.high[at], data.kind));
         const left = plot.cursor.left;
@@ -88,7 +89,6 @@
     const fired = only(data.value, (i) => data.fired[i]);
     const font = "11px system-ui, sans-serif";
     const axis = { stroke: colour("soft"), font, grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
-    const span = data.t[data.t.length - 1] - data.t[0];
     const hover = readout(data);
     const plot = new uPlot(
       {
@@ -101,7 +101,7 @@
         scales: { x: { time: true }, y: { range: (_, low, high) => bounds(low, high) } },
         axes: [
           { ...axis, size: 22, gap: 3, space: 60,
-            values: (_, ticks) => ticks.map((each) => (span > 2 * 86400 || each % 86400 === 0 ? day(each) : clock(each))) },
+            values: (_, ticks) => ticks.map((each) => (each % 86400 === 0 ? day(each) : clock(each))) },
           { ...axis, size: large ? 54 : 44, gap: 4, space: large ? 34 : 28,
             values: (_, ticks) => ticks.map((each) => short(each, data.kind)) },
         ],
