@@ -44,15 +44,25 @@ def register(app: typer.Typer) -> None:
         _live(product, ["bronze", "refine", "detect"], once, max_rows)
 
     @run.command()
-    def baseline(product: Product) -> None:
+    def baseline(
+        product: Product,
+        until: Annotated[
+            str | None, typer.Option(help="end of the history, UTC unless said; by default all that no longer changes")
+        ] = None,
+    ) -> None:
         """What is normal, from gold; the only writer of the baseline.  Example: pulseiq run baseline shop"""
         from pipelines import contract as contracts
+        from pipelines.contract.duration import parse_moment
         from pipelines.jobs import baseline as job
         from pipelines.platform import settings as configuration
         from pipelines.platform.spark import session
 
+        try:
+            end = None if until is None else parse_moment(until)
+        except ValueError as error:
+            raise UsageError(f"--until: {error}") from error
         settings, contract = configuration.load(), contracts.load(product)
-        report = job.run(session(settings, f"baseline-{contract.product}"), settings, contract)
+        report = job.run(session(settings, f"baseline-{contract.product}"), settings, contract, end)
         typer.echo(report)
 
     @run.command()

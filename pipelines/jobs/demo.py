@@ -1,5 +1,6 @@
 """The whole path once, on simulated traffic: services, five days of history, an incident, the report, the ledger.
 
+The streams and the baseline run as on AWS, as jobs of EMR Serverless; this process sends events and looks at the lake.
 It always starts from an empty product: what an earlier run left in Kafka and in the lake is removed first, and said so.
 """
 
@@ -7,25 +8,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
 from pipelines import contract as contracts
 from pipelines.contract import Contract
+from pipelines.errors import ServiceError
 from pipelines.incidents import report, store
-from pipelines.jobs import baseline
-from pipelines.jobs.live import Live
+from pipelines.jobs import detect_state
 from pipelines.ledger.audit import audit
 from pipelines.ledger.report import print_ledger
-from pipelines.platform import kafka, services
-from pipelines.platform import settings as configuration
+from pipelines.platform import job_runs, kafka, package, services
+from pipelines.platform.job_runs import Submitted
 from pipelines.platform.lake import Lake
-from pipelines.platform.logs import logging_to
+from pipelines.platform.package import Release
 from pipelines.platform.settings import Settings
-from pipelines.platform.spark import session
 from pipelines.replay.rebuild import remove_lake
 from pipelines.simulate import labels
 from pipelines.simulate.run import Progress, produce, world_of
@@ -37,6 +38,7 @@ HISTORY = timedelta(days=5)
 EVENTS = 600_000
 # The last stretch arrives after the baseline was learnt; every scenario's incident lies in it.
 RECENT = timedelta(hours=2)
+_JOB_SECONDS = 900.0
 _REPORT_EVERY_SECONDS = 5.0
 _REPEAT_EVERY_SECONDS = 20.0
 
@@ -69,29 +71,25 @@ def run(scenario: str, seed: int, overrides: Sequence[str]) -> None:
     contract = contracts.load(PRODUCT)
     until = datetime.now(UTC)
     world = world_of(contract, seed, scenario, overrides, start=until - HISTORY, end=until, events=EVENTS)
-    step("services: Kafka, LocalStack, Terraform; and Spark's driver beside them")
-    known = configuration.local_endpoints()
-    # Terraform waits for most of a minute: the driver starts meanwhile.
-    with ThreadPoolExecutor(1) as pool:
-        driver = pool.submit(session, known, "demo")
-        settings = services.up(lambda line: step(f"  {line}"))
-        spark = driver.result()
+    step("services: Kafka, LocalStack, Terraform")
+    settings = services.up(lambda line: step(f"  {line}"))
     _start_empty(settings, contract, step)
     truth = settings.home / "labels" / f"{PRODUCT}-{scenario}-{seed}.ndjson"
     labels.write(world.labels(), truth)
-    log = settings.home / "log" / "demo.ndjson"
-    with logging_to(log), Live(spark, settings, contract) as running:
-        running.start(once=False)
+    release = package.publish(settings, echo=lambda _: None)
+    with _live(settings, contract, release, step) as streams:
         border = until - RECENT
-        step(f"history: {HISTORY.days} days of traffic to Kafka, while bronze and refine read it")
-        _send(running, settings, contract, world, until - HISTORY, border, step)
-        step("baseline: what is normal, learnt from the history")
-        baseline.run(spark, settings, contract, until=border)
+        step(f"history: {HISTORY.days} days of traffic to Kafka, while the streams start and read it")
+        _send(streams, world, until - HISTORY, border, step)
+        step("baseline: what is normal, learnt from the history, by a second job")
+        words = ["run", "baseline", PRODUCT, "--until", border.isoformat()]
+        ended = job_runs.run(settings, release, "baseline", words, _JOB_SECONDS, brief=True)
+        step(f"  learnt after {ended.seconds:.0f} s")
         end = datetime.now(UTC)
         step(f"recent: the last {RECENT // timedelta(hours=1)} hours of traffic, with the scenario '{scenario}'")
-        _send(running, settings, contract, world, border, end, step)
+        _send(streams, world, border, end, step)
         step("detect: every window since the baseline")
-        running.tick(now=end)
+        _await_verdict(streams, end, step)
     step("ledger: where every record is")
     ledger = audit(settings, contract)
     console.print()
@@ -106,7 +104,7 @@ def run(scenario: str, seed: int, overrides: Sequence[str]) -> None:
         f"  pulseiq dashboard {PRODUCT}\n  pulseiq now {PRODUCT}\n  pulseiq incidents list {PRODUCT}\n"
         f"  pulseiq quality held list {PRODUCT}\n"
         f"  pulseiq ledger {PRODUCT}\n  pulseiq status\n"
-        f"What was injected: {truth}\nWhat every batch did: {log}\n"
+        f"What was injected: {truth}\nWhat every batch did: {streams.job.logs}SPARK_DRIVER/stdout.gz\n"
         "`make down` ends the services, `make clean` removes everything.",
         highlight=False,
         markup=False,
@@ -116,15 +114,71 @@ def run(scenario: str, seed: int, overrides: Sequence[str]) -> None:
 
 def _start_empty(settings: Settings, contract: Contract, step: Steps) -> None:
     """An earlier demo's events would be twins of this one's, and its incident part of this one's history."""
+    for left in job_runs.under_way(settings, "live"):
+        step(f"ending job {left.identifier}, which an earlier run left")
+        job_runs.cancel(settings, left)
     if kafka.delete_topics(settings, contract):
         step(f"removing what an earlier run left of '{contract.product}' in Kafka and in the lake")
     remove_lake(settings, contract)
     kafka.ensure_topics(settings, contract)
 
 
-def _send(
-    running: Live, settings: Settings, contract: Contract, world: World, start: datetime, end: datetime, step: Steps
-) -> None:
+@dataclass(frozen=True)
+class _Streams:
+    """The job that runs the product's streams, seen from outside: by its state, and by what it wrote to the lake."""
+
+    settings: Settings
+    contract: Contract
+    job: Submitted
+
+    def check(self) -> None:
+        """Raise when the job has ended."""
+        if not job_runs.check(self.settings, self.job):
+            raise ServiceError("the streams ended by themselves", hint=f"read {self.job.logs}")
+
+    def unread(self) -> int:
+        """Records in Kafka that no batch of refine tells of yet."""
+        read = detect_state.reached(Lake(self.settings), self.contract.product).offsets
+        return sum(
+            max(0, end - read.get((topic, partition), 0))
+            for topic in (self.contract.topic, self.contract.redrive_topic)
+            for partition, end in kafka.end_offsets(self.settings, topic).items()
+        )
+
+
+@contextmanager
+def _live(settings: Settings, contract: Contract, release: Release, step: Steps) -> Iterator[_Streams]:
+    """Within it, the streams run as a job."""
+    job = job_runs.submit(settings, release, "live", ["run", "live", PRODUCT])
+    step(f"streams: bronze, refine and detect are job {job.identifier} of EMR Serverless")
+    try:
+        yield _Streams(settings, contract, job)
+    finally:
+        job_runs.cancel(settings, job)
+
+
+def _await_verdict(streams: _Streams, end: datetime, step: Steps) -> None:
+    """Wait for a tick of the detect loop that has seen everything until `end`."""
+    lake = Lake(streams.settings)
+
+    def judged() -> bool:
+        tick = store.last_tick(lake, streams.contract.product)
+        return tick is not None and tick.caught_up and tick.data_until is not None and tick.data_until >= end
+
+    _await(judged, streams, lambda: step.progress("the detect loop turns every 15 s"))
+
+
+def _await(done: Callable[[], bool], streams: _Streams, tell: Callable[[], None]) -> None:
+    deadline = time.monotonic() + _JOB_SECONDS
+    while not done():
+        streams.check()
+        if time.monotonic() > deadline:
+            raise ServiceError(f"nothing came of it in {_JOB_SECONDS:.0f} s", hint=f"read {streams.job.logs}")
+        tell()
+        time.sleep(0.5)
+
+
+def _send(streams: _Streams, world: World, start: datetime, end: datetime, step: Steps) -> None:
     """Produce a stretch of the world's traffic and wait until the streams have read it all."""
     sent = 0
     failure: list[BaseException] = []
@@ -135,17 +189,24 @@ def _send(
 
     def send() -> None:
         try:
-            produce(settings, contract, world, start, end, note)
+            produce(streams.settings, streams.contract, world, start, end, note)
         except BaseException as error:
             failure.append(error)
 
     sender = threading.Thread(target=send, name="simulator", daemon=True)
     sender.start()
     while sender.is_alive():
-        running.check()
+        streams.check()
         step.progress(f"{sent:,} events sent")
         sender.join(timeout=0.5)
     if failure:
         raise failure[0]
-    running.drain(lambda behind: step.progress(f"{sent:,} events sent, {behind:,} still to refine"))
+    behind = sent
+
+    def refined() -> bool:
+        nonlocal behind
+        behind = streams.unread()
+        return behind == 0
+
+    _await(refined, streams, lambda: step.progress(f"{sent:,} events sent, {behind:,} still to refine"))
     step(f"  {sent:,} events sent and refined")

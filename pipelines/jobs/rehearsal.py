@@ -55,7 +55,7 @@ def _jobs(settings: Settings, contract: Contract, echo: Echo) -> None:
         ("live", ["run", "live", contract.product, "--once"]),
         ("baseline", ["run", "baseline", contract.product]),
     ):
-        ended = job_runs.run(settings, release, role, words, {"PULSEIQ_REHEARSAL": "1"}, _JOB_SECONDS)
+        ended = job_runs.run(settings, release, role, words, _JOB_SECONDS, {"PULSEIQ_REHEARSAL": "1"})
         echo(f"job {' '.join(words)}: {ended.state} after {ended.seconds:.0f} s, as role {role}")
     lake = Lake(settings)
     batches = lake.read(contract.product, "batches", columns=["rows_in", "silver", "quarantine", "duplicates", "held"])

@@ -1,7 +1,8 @@
-"""Job runs on EMR Serverless: started and waited for, and as it accounts for them."""
+"""Job runs on EMR Serverless: submitted, watched, cancelled, and as it accounts for them."""
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +11,28 @@ from datetime import datetime
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipelines.errors import ServiceError
-from pipelines.platform import aws
+from pipelines.platform import aws, spark
 from pipelines.platform.package import Release
 from pipelines.platform.settings import Settings
 
 _ENDED = ("SUCCESS", "FAILED", "CANCELLED")
+_UNDER_WAY = ("SUBMITTED", "PENDING", "SCHEDULED", "RUNNING", "QUEUED")
+
+
+# What a driver needs beside EMR's own defaults, which know neither how small a driver may be nor what Delta allocates.
+_MEMORY = "1536m"
+_CANCEL_SECONDS = 90.0
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A run that may still be under way, by its identifier."""
+
+    identifier: str
+    application: str
+    name: str
+    logs: str
+    began: float
 
 
 @dataclass(frozen=True)
@@ -54,27 +72,61 @@ def run(
     release: Release,
     role: str,
     words: Sequence[str],
-    driver: Mapping[str, str],
     timeout_seconds: float,
+    driver: Mapping[str, str] | None = None,
+    *,
+    brief: bool = False,
 ) -> JobRun:
-    """Run one `pulseiq` command as a job and wait for its end; `driver` are further variables of the driver.
+    """Run one `pulseiq` command as a job and wait for its end; see `submit`.
 
     Raises:
         ServiceError: there is no application, the job failed or did not end in time; the message has its last words.
     """
+    submitted = submit(settings, release, role, words, driver, brief=brief)
+    while check(settings, submitted):
+        seconds = time.monotonic() - submitted.began
+        if seconds > timeout_seconds:
+            raise ServiceError(f"job {submitted.name} still runs after {seconds:.0f} s", hint=f"read {submitted.logs}")
+        time.sleep(1)
+    return JobRun(submitted.name, "SUCCESS", time.monotonic() - submitted.began)
+
+
+def submit(
+    settings: Settings,
+    release: Release,
+    role: str,
+    words: Sequence[str],
+    driver: Mapping[str, str] | None = None,
+    *,
+    brief: bool = False,
+) -> Submitted:
+    """Submit one `pulseiq` command as a job.
+
+    Args:
+        driver: further variables of the driver.
+        brief: for a run of seconds, see `spark.session`.
+
+    Raises:
+        ServiceError: there is no application, or EMR Serverless does not answer.
+    """
     application = settings.emr_application_id
     if application is None:
-        raise ServiceError("there is no EMR Serverless application", hint="`compute` in terraform/env says whether")
-    variables = {"PULSEIQ_ENV": settings.env, "PYTHONPATH": release.python_path, **driver}
-    options = [f"--conf spark.emr-serverless.driverEnv.{name}={value}" for name, value in variables.items()]
-    options.append(f"--conf spark.archives={','.join(release.archives)}")
+        raise ServiceError(
+            "there is no EMR Serverless application to run jobs",
+            hint="`compute` in terraform/env, or in PULSEIQ_TERRAFORM_VARS, leaves it out",
+        )
+    variables = {"PULSEIQ_ENV": settings.env, "PYTHONPATH": release.python_path, **(driver or {})}
+    properties = {f"spark.emr-serverless.driverEnv.{name}": value for name, value in variables.items()} | {
+        "spark.driver.memory": _MEMORY,
+        "spark.driver.extraJavaOptions": shlex.join(spark.jvm_options(brief)),
+        "spark.archives": ",".join(release.archives),
+    }
     if release.jars:
-        options.append(f"--conf spark.jars={','.join(release.jars)}")
-    name = f"pulseiq-{role}"
-    client = aws.client(settings, "emr-serverless")
-    logs = {"s3MonitoringConfiguration": {"logUri": f"s3://{settings.artifacts_bucket}/logs/"}}
+        properties["spark.jars"] = ",".join(release.jars)
+    name = _name(role)
+    began = time.monotonic()
     try:
-        started = client.start_job_run(
+        started = aws.client(settings, "emr-serverless").start_job_run(
             applicationId=application,
             executionRoleArn=settings.job_role_arns[role],
             name=name,
@@ -82,26 +134,92 @@ def run(
                 "sparkSubmit": {
                     "entryPoint": release.entry,
                     "entryPointArguments": ["--", *words],
-                    "sparkSubmitParameters": " ".join(options),
+                    "sparkSubmitParameters": " ".join(
+                        f"--conf {shlex.quote(f'{name}={value}')}" for name, value in properties.items()
+                    ),
                 }
             },
-            configurationOverrides={"monitoringConfiguration": logs},
+            configurationOverrides={
+                "monitoringConfiguration": {"s3MonitoringConfiguration": {"logUri": _logs(settings)}}
+            },
         )["jobRunId"]
-        began = time.monotonic()
-        while True:
-            found = client.get_job_run(applicationId=application, jobRunId=started)["jobRun"]
-            seconds = time.monotonic() - began
-            if found["state"] in _ENDED or seconds > timeout_seconds:
-                break
-            time.sleep(1)
     except (BotoCoreError, ClientError) as error:
         raise ServiceError(f"EMR Serverless does not answer: {error}", hint="pulseiq status") from error
-    if found["state"] != "SUCCESS":
+    return _submitted(settings, application, started, name, began)
+
+
+def under_way(settings: Settings, role: str) -> list[Submitted]:
+    """Runs of a role that somebody has submitted and that have not ended.
+
+    Raises:
+        ServiceError: EMR Serverless does not answer.
+    """
+    application = settings.emr_application_id
+    if application is None:
+        return []
+    client = aws.client(settings, "emr-serverless")
+    try:
+        pages = client.get_paginator("list_job_runs").paginate(applicationId=application, states=list(_UNDER_WAY))
+        runs = [run for page in pages for run in page["jobRuns"] if run.get("name") == _name(role)]
+    except (BotoCoreError, ClientError) as error:
+        raise ServiceError(f"EMR Serverless does not answer: {error}", hint="pulseiq status") from error
+    return [_submitted(settings, application, run["id"], run["name"], time.monotonic()) for run in runs]
+
+
+def check(settings: Settings, submitted: Submitted) -> bool:
+    """Whether a run is still under way; False when it has ended well.
+
+    Raises:
+        ServiceError: it failed or was cancelled; the message has its last words.
+    """
+    state, details = _state(settings, submitted)
+    if state not in _ENDED:
+        return True
+    if state != "SUCCESS":
+        seconds = time.monotonic() - submitted.began
         raise ServiceError(
-            f"job {name} is {found['state']} after {seconds:.0f} s: {found.get('stateDetails', '')[-300:]}",
-            hint=f"read s3://{settings.artifacts_bucket}/logs/applications/{application}/jobs/{started}/",
+            f"job {submitted.name} is {state} after {seconds:.0f} s: {details[-300:]}", hint=f"read {submitted.logs}"
         )
-    return JobRun(name, found["state"], seconds)
+    return False
+
+
+def cancel(settings: Settings, submitted: Submitted) -> None:
+    """Ask a run to end, and wait until every process of it has; one that has ended already is left alone.
+
+    Raises:
+        ServiceError: it does not end.
+    """
+    if _state(settings, submitted)[0] in _ENDED:
+        return
+    client = aws.client(settings, "emr-serverless")
+    client.cancel_job_run(applicationId=submitted.application, jobRunId=submitted.identifier)
+    deadline = time.monotonic() + _CANCEL_SECONDS
+    while (state := _state(settings, submitted)[0]) not in _ENDED:
+        if time.monotonic() > deadline:
+            raise ServiceError(f"job {submitted.name} is still {state}", hint=f"read {submitted.logs}")
+        time.sleep(0.5)
+
+
+def _name(role: str) -> str:
+    return f"pulseiq-{role}"
+
+
+def _logs(settings: Settings) -> str:
+    return f"s3://{settings.artifacts_bucket}/logs/"
+
+
+def _submitted(settings: Settings, application: str, identifier: str, name: str, began: float) -> Submitted:
+    logs = f"{_logs(settings)}applications/{application}/jobs/{identifier}/"
+    return Submitted(identifier, application, name, logs, began)
+
+
+def _state(settings: Settings, submitted: Submitted) -> tuple[str, str]:
+    client = aws.client(settings, "emr-serverless")
+    try:
+        found = client.get_job_run(applicationId=submitted.application, jobRunId=submitted.identifier)["jobRun"]
+    except (BotoCoreError, ClientError) as error:
+        raise ServiceError(f"EMR Serverless does not answer: {error}", hint="pulseiq status") from error
+    return found["state"], found.get("stateDetails", "")
 
 
 def stop_application(target: aws.Target, application: str, timeout_seconds: float = 300.0) -> None:

@@ -58,7 +58,10 @@ def session(
         brief: for runs of seconds: half the time to start, and half the speed after a minute.
     """
     wanted = configuration(settings, shuffle_partitions)
-    if not _submitted():
+    if _submitted():
+        # What Spark tells of a stream is five megabytes a minute, which a log service is paid for.
+        wanted["spark.log.level"] = "WARN"
+    else:
         wanted |= _local_driver(settings, cores, memory, brief)
         os.environ |= {
             "JAVA_HOME": str(toolchain.java_home()),
@@ -78,6 +81,18 @@ def session(
     _asked.clear()
     _asked.update(wanted)
     return spark
+
+
+def jvm_options(brief: bool) -> Sequence[str]:
+    """Options of a small driver's JVM, here and on AWS; see `session`."""
+    if brief:
+        # One quick compiler instead of two: what runs for seconds never gets back what the second one costs.
+        return ["-Duser.timezone=UTC", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+    # Ten times the defaults. A query's code runs millions of times or never again, and what is merely lukewarm takes a
+    # third of the second compiler's time in the first minutes, with nothing in return.
+    thresholds = [f"-XX:Tier4{name}Threshold={10 * default}" for name, default in _SECOND_COMPILER.items()]
+    # Nobody waits for one record, and on two cores what G1 does beside the work takes a tenth of it.
+    return ["-Duser.timezone=UTC", *thresholds, "-XX:+UseParallelGC"]
 
 
 def beside(spark: SparkSession) -> SparkSession:
@@ -199,23 +214,13 @@ def _local_driver(settings: Place | None, cores: str, memory: str, brief: bool) 
         "spark.driver.host": "127.0.0.1",
         # On the class path, not in spark.jars: half a gigabyte is neither copied nor served.
         "spark.driver.extraClassPath": class_path(),
-        "spark.driver.extraJavaOptions": shlex.join(_jvm_options(brief)),
+        "spark.driver.extraJavaOptions": shlex.join(_local_jvm(brief)),
         "spark.pyspark.python": sys.executable,
         "spark.local.dir": str(scratch),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
     }
 
 
-def _jvm_options(brief: bool) -> Sequence[str]:
+def _local_jvm(brief: bool) -> Sequence[str]:
     logging = Path(__file__).with_name("log4j2.properties").as_uri()
-    options = [f"-Dlog4j2.configurationFile={logging}", "-Duser.timezone=UTC"]
-    if brief:
-        # One quick compiler instead of two: what runs for seconds never gets back what the second one costs.
-        options += ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
-    else:
-        # Ten times the defaults. A query's code runs millions of times or never again, and what is merely lukewarm
-        # takes a third of the second compiler's time in the first minutes, with nothing in return.
-        options += [f"-XX:Tier4{name}Threshold={10 * default}" for name, default in _SECOND_COMPILER.items()]
-        # Nobody waits for one record, and on two cores what G1 does beside the work takes a tenth of it.
-        options.append("-XX:+UseParallelGC")
-    return options
+    return [f"-Dlog4j2.configurationFile={logging}", *jvm_options(brief)]
