@@ -32,8 +32,10 @@ LEAST_ROWS, LEAST_USUAL = 100, 200
 # "Major shift" in the practice of credit scoring (Siddiqi: "Credit Risk Scorecards", 2006).
 MOST_SHIFT = 0.25
 MOST_RISE_OF_EMPTY = 0.10
-# A value is new where it was at most such a part of the events before; most events with new values are a takeover.
-NEW_VALUE, MOST_NEW = 0.001, 0.5
+# A value is new where it was at most such a part of the events before; more events with new values are a takeover.
+NEW_VALUE, MOST_NEW = 0.001, 0.2
+# A segment whose share of the events before was at most such a part of its share now has no past of its own.
+_NEW_SEGMENT = 0.1
 LEAST_VOLUME, MOST_VOLUME = 1 / 3, 3.0
 # Events of one user come together, so a share has this many times the variance of independent events.
 _DESIGN_EFFECT = 3.0
@@ -260,7 +262,7 @@ def _empty(past: _Past, column: str, audited: Audited) -> list[Stratum]:
 
 def _new(past: _Past, column: str, audited: Audited) -> list[Stratum]:
     strata = []
-    for labels, buckets in _strata(past.of(audited), column, audited.contract):
+    for labels, buckets in _strata(past.of(audited), column, audited.contract, new=False):
         now, usual = int(buckets["now"].sum()), int(buckets["usual"].sum())
         if now < LEAST_ROWS or usual < LEAST_USUAL:
             continue
@@ -271,17 +273,25 @@ def _new(past: _Past, column: str, audited: Audited) -> list[Stratum]:
     return strata
 
 
-def _strata(counts: pd.DataFrame, column: str, contract: Contract) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
-    """Counts per bucket: of all rows, and of each value of each dimension. A value without a past has that of all."""
+def _strata(
+    counts: pd.DataFrame, column: str, contract: Contract, *, new: bool = True
+) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
+    """Counts per bucket: of all rows, and of each value of each dimension.
+
+    A release that is `new` has the past of all. A segment of which there was merely little is in no stratum: what is
+    usual in it need not be what is usual elsewhere.
+    """
     own = counts[counts["column"] == column]
     whole = own.groupby("bucket")[["now", "usual"]].sum()
     yield {}, whole
+    now, usual = whole["now"].sum(), whole["usual"].sum()
     for name in contract.dimensions:
         for value, rows in own.groupby(name):
             buckets = rows.groupby("bucket")[["now", "usual"]].sum()
-            if buckets["usual"].sum() < LEAST_USUAL:
-                buckets = pd.DataFrame({"now": buckets["now"], "usual": whole["usual"]}).fillna(0)
-            yield {name: str(value)}, buckets
+            if buckets["usual"].sum() >= LEAST_USUAL:
+                yield {name: str(value)}, buckets
+            elif new and buckets["usual"].sum() * now <= _NEW_SEGMENT * buckets["now"].sum() * usual:
+                yield {name: str(value)}, pd.DataFrame({"now": buckets["now"], "usual": whole["usual"]}).fillna(0)
 
 
 def stability(buckets: pd.DataFrame) -> tuple[Estimate, dict[str, str], str] | None:
