@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipelines.contract import Contract
 from pipelines.detect import baseline, families, learnt, statistics
-from pipelines.detect.evaluate import TOGETHER, evaluate, heard_metrics, judge, limits
+from pipelines.detect.evaluate import evaluate, heard_metrics, judge, limits, together
 from pipelines.detect.grid import to_grid, window_range
 from pipelines.errors import StateError
 
@@ -173,5 +173,9 @@ def test_the_tests_are_those_that_share_the_limit(product) -> None:
     contract: Contract = made.contract
     per_window = contract.sensitivity.false_alerts_per_week * 1800 / (7 * 86_400)
     assert rows.loc[rows["series"] == "traffic", "limit"].iloc[0] == pytest.approx(
-        TOGETHER * per_window / len(contract.metrics) / 4 / len(statistics.TESTS)
+        together(contract.sensitivity.false_alerts_per_week)
+        * per_window
+        / len(contract.metrics)
+        / 4
+        / len(statistics.TESTS)
     )
