@@ -29,6 +29,9 @@ _STREAMING_FAILURES_AN_HOUR = 5
 # What a Python traceback or a Java stack trace ends or begins with.
 _ERROR = re.compile(r"^(?:Caused by: |Exception in thread \S+ )?[\w.$]*(?:Error|Exception|Interrupt|SystemExit)\b.*")
 
+# A line of Spark's log that says what goes on.
+_REPORT = re.compile(r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d (?:INFO|DEBUG|WARN) ")
+
 
 class Runner:
     """Runs jobs; `clients` makes an AWS client for an account, as (service, account, region)."""
@@ -149,16 +152,17 @@ class Runner:
 
 
 def last_error(*logs: str) -> str:
-    """The last line that names an error in the first log that has one; the very last line where none has.
+    """The last line that names an error in the first log that has one; where none has, the last that is no report.
 
     spark-submit sends what a Python driver says on standard error to standard output, so that log comes first.
     """
     texts = [[line.strip() for line in log.splitlines() if line.strip()] for log in logs]
-    for lines in texts:
-        telling = next((line for line in reversed(lines) if _ERROR.match(line)), None)
-        if telling is not None:
-            return telling
-    return next((lines[-1] for lines in reversed(texts) if lines), "the driver printed nothing")
+    for telling in (_ERROR.match, lambda line: not _REPORT.match(line)):
+        for lines in texts:
+            found = next((line for line in reversed(lines) if telling(line)), None)
+            if found is not None:
+                return found
+    return next((lines[-1] for lines in texts if lines), "the driver printed nothing")
 
 
 def _end_of(log: Path) -> str:

@@ -258,7 +258,10 @@ def test_an_application_with_a_running_job_does_not_stop(jobs, refused):
             ("before", 'Exception in thread "main" a.B\nCaused by: java.io.IOException: gone\n\tat x'),
             "Caused by: java.io.IOException: gone",
         ),
-        (("out", "a\nlast words"), "last words"),
+        (("", "a\nlast words"), "last words"),
+        # What a Python driver says of its end is no exception's name.
+        (("tool: no such product\n", "Using Spark's log\n26/11/27 08:36:49 INFO Hook: bye"), "tool: no such product"),
+        (("", "Error: no such class\n26/11/27 08:36:49 INFO Hook: bye"), "Error: no such class"),
         (("", ""), "the driver printed nothing"),
     ],
 )
