@@ -18,8 +18,9 @@ from tests.products import Product
 
 # Below the range from which the system takes ports for outgoing connections.
 _FIRST_PORT, _LAST_PORT = 20_000, 31_000
-# They run in Airflow's environment, which has no Spark: `make test-dags`.
-collect_ignore = ["dags"]
+# `dags` runs in Airflow's environment, which has no Spark: `make test-dags`. `airflow` needs that one as well as ours:
+# `make airflow-test`.
+collect_ignore = ["dags", "airflow"]
 # What a person says about the tests' own services: where the tools are, and in which store their buckets.
 _KEPT = ("PULSEIQ_TOOLS", "PULSEIQ_STORAGE", "PULSEIQ_MINIO")
 _SERVICES = {"integration": pytest.mark.integration, "chaos": pytest.mark.chaos}
