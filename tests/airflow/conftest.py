@@ -46,7 +46,10 @@ def api(database: None) -> Iterator[Api]:
     """Airflow's own processes: its scheduler takes up every run that it finds, so tests without it come first."""
     local_services.up_airflow(lambda line: None)
     try:
-        yield Api(airflow.address(local_endpoints()))
+        api = Api(airflow.address(local_endpoints()))
+        names = {file.stem for file in airflow.DAGS.glob("*.py")}
+        api.until(lambda: names <= {each["dag_id"] for each in api("GET", "/api/v2/dags")["dags"]}, "no DAGs are read")
+        yield api
     finally:
         local_services.down_airflow(lambda line: None)
 

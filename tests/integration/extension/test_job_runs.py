@@ -21,7 +21,7 @@ def release(services: Settings) -> Release:
 
 
 def test_a_job_that_fails_says_why(services: Settings, release: Release) -> None:
-    with pytest.raises(ServiceError, match=r"job pulseiq-reconcile is FAILED .* no product 'nobody'"):
+    with pytest.raises(ServiceError, match=r"job pulseiq-reconcile is FAILED .* there is no contract 'nobody'"):
         job_runs.run(services, release, "reconcile", ["ledger", "nobody"], 120, brief=True)
 
 
