@@ -77,4 +77,5 @@ def product_param() -> dict[str, Param]:
 def documented(text: str, *, output: str, impact: str, again: str, sections: Sequence[str] = ()) -> str:
     """A DAG's page: what it is for, its output, what a failure means, how to run it again."""
     parts = [text, f"**Output**: {output}", f"**Impact of failure**: {impact}", f"**Run it again**: {again}", *sections]
-    return "\n\n".join(parts)
+    # Airflow's page breaks a line around every `name`; it leaves *name* where it is.
+    return "\n\n".join(parts).replace("`", "*")
