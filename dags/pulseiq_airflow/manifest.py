@@ -43,7 +43,11 @@ def job_role(job: str) -> str:
 
 def release() -> dict[str, Any]:
     """What `make package` put into the artifacts bucket last: entry point, archives and jars as URIs."""
-    text = S3Hook(aws_conn_id=AWS_CONNECTION).read_key(CURRENT_RELEASE, bucket_name=manifest("artifacts_bucket"))
+    bucket = manifest("artifacts_bucket")
+    hook = S3Hook(aws_conn_id=AWS_CONNECTION)
+    if not hook.check_for_key(CURRENT_RELEASE, bucket_name=bucket):
+        raise LookupError(f"s3://{bucket}/{CURRENT_RELEASE} is not there: make package")
+    text = hook.read_key(CURRENT_RELEASE, bucket_name=bucket)
     found: dict[str, Any] = json.loads(text)
     return found
 

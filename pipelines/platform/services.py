@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import psutil
 
 from pipelines.errors import ServiceError, UsageError
-from pipelines.platform import airflow, broker, kafka, localstack, minio, ports, process, provision, toolchain
+from pipelines.platform import airflow, broker, kafka, localstack, minio, package, ports, process, provision, toolchain
 from pipelines.platform import settings as configuration
 from pipelines.platform.process import Program
 from pipelines.platform.settings import Endpoints, Settings
@@ -97,7 +97,7 @@ def up(echo: Echo = print, *, rebuild: Callable[[Settings, Echo], object] | None
 
     Raises:
         UsageError: what runs has its buckets in another store.
-        SetupError: a tool is missing.
+        SetupError: a tool is missing, or the package of jobs was not built.
         ServiceError: a port is taken, a service does not start, Terraform failed.
     """
     known = configuration.local_endpoints()
@@ -118,6 +118,9 @@ def up(echo: Echo = print, *, rebuild: Callable[[Settings, Echo], object] | None
             provision.apply(known, echo)
             echo(f"Terraform: applied in {time.monotonic() - began:.1f} s")
     settings = configuration.load()
+    if why is not None and settings.emr_application_id is not None:
+        # A LocalStack that forgot its buckets forgot what jobs are made of, too, and Airflow goes on starting them.
+        package.publish(settings, echo=lambda line: None)
     if due.exists() and rebuild is not None:
         _rebuild(settings, rebuild, echo)
         due.unlink(missing_ok=True)
