@@ -41,9 +41,10 @@ def test_streams_run_as_a_job_until_they_are_cancelled_and_give_back_their_lease
             time.sleep(1)
     finally:
         job_runs.cancel(services, job)
-    product.assert_whole()
+    assert product.ledger().findings == ()
     assert job.identifier not in {each.identifier for each in job_runs.under_way(services, "live")}
     with pytest.raises(ServiceError, match="job pulseiq-live is CANCELLED"):
         job_runs.check(services, job)
     ended = job_runs.run(services, release, "live", ["run", "live", product.contract.folder, "--once"], 180)
     assert ended.state == "SUCCESS"
+    product.assert_whole()  # Bronze turns seldom: it may have had the rest to read.
