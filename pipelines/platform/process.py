@@ -122,7 +122,8 @@ def stop(program: Program) -> bool:
     processes = _whole(program, leader)
     if processes:
         _end(processes, signal.SIGTERM, program.grace_seconds)
-        left = _whole(program, leader)
+        # Without its leader a group is known by its mark alone, and a process that renames itself loses its mark.
+        left = list({each.pid: each for each in (*processes, *_whole(program, leader)) if alive(each)}.values())
         if _end(left, signal.SIGKILL, 10.0):
             names = ", ".join(str(process.pid) for process in left)
             raise ServiceError(

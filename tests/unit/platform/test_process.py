@@ -33,6 +33,15 @@ print("ready", flush=True)
 time.sleep(120)
 """
 
+# As Airflow's workers: a child that has lost its mark and does not heed TERM, which its leader does.
+RENAMED = """
+import subprocess, sys, time
+deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(120)"
+child = subprocess.Popen([sys.executable, "-c", deaf], env={})
+print("child", child.pid, flush=True)
+time.sleep(120)
+"""
+
 
 Make = Callable[..., Program]
 
@@ -184,3 +193,13 @@ def test_a_foreground_programs_exit_code_is_its_own(tmp_path: Path) -> None:
     launch = Launch([sys.executable, "-c", "print('said'); raise SystemExit(3)"], dict(os.environ), tmp_path)
     assert process.run_in_group(launch, log, 20.0) == 3
     assert log.read_text() == "said\n"
+
+
+def test_what_outlives_its_leader_and_has_lost_its_mark_is_ended_too(make: Make) -> None:
+    program = make(RENAMED, "renamed")
+    process.start(program)
+    wait_for(lambda: "deaf" in program.log_file.read_text() and "child" in program.log_file.read_text())
+    (said,) = (line for line in program.log_file.read_text().splitlines() if line.startswith("child"))
+    child = psutil.Process(int(said.split()[1]))
+    assert process.stop(program)
+    assert not process.alive(child)
