@@ -37,8 +37,9 @@ def run(settings: Settings, lake: Lake, contract: Contract, now: datetime) -> in
         return 0
     with Lease(settings, f"{contract.product}-watch"):
         known = outbox.entries(lake, contract)
-        outbox.store(lake, contract, new_entries(contract, tick, known, now))
-        own = [each for each in outbox.entries(lake, contract) if each.message.kind in OF_THE_LOOP]
+        new = new_entries(contract, tick, known, now)
+        outbox.store(lake, contract, new)
+        own = [each for each in (*known, *new) if each.message.kind in OF_THE_LOOP]
         return send.deliver(settings, lake, contract, own, now)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -17,8 +19,6 @@ from pipelines.platform.settings import Settings
 
 _ENDED = ("SUCCESS", "FAILED", "CANCELLED")
 _UNDER_WAY = ("SUBMITTED", "PENDING", "SCHEDULED", "RUNNING", "QUEUED")
-
-
 # What a driver needs beside EMR's own defaults, which know neither how small a driver may be nor what Delta allocates.
 _MEMORY = "1536m"
 _CANCEL_SECONDS = 90.0
@@ -50,21 +50,10 @@ def between(settings: Settings, begin: datetime, end: datetime) -> Iterator[JobR
     Raises:
         ServiceError: EMR Serverless does not answer.
     """
-    application = settings.emr_application_id
-    if application is None:
-        return
-    client = aws.client(settings, "emr-serverless")
-    try:
-        pages = client.get_paginator("list_job_runs").paginate(
-            applicationId=application, createdAtAfter=begin, createdAtBefore=end
-        )
-        for page in pages:
-            for run in page["jobRuns"]:
-                if run["state"] in _ENDED:
-                    lasted = (run["updatedAt"] - run["createdAt"]).total_seconds()
-                    yield JobRun(run.get("name", ""), run["state"], lasted)
-    except (BotoCoreError, ClientError) as error:
-        raise ServiceError(f"EMR Serverless does not answer: {error}", hint="pulseiq status") from error
+    for found in _listed(settings, createdAtAfter=begin, createdAtBefore=end):
+        if found["state"] in _ENDED:
+            lasted = (found["updatedAt"] - found["createdAt"]).total_seconds()
+            yield JobRun(found.get("name", ""), found["state"], lasted)
 
 
 def run(
@@ -125,7 +114,7 @@ def submit(
         properties["spark.jars"] = ",".join(release.jars)
     name = _name(role)
     began = time.monotonic()
-    try:
+    with _answering():
         started = aws.client(settings, "emr-serverless").start_job_run(
             applicationId=application,
             executionRoleArn=settings.job_role_arns[role],
@@ -135,7 +124,7 @@ def submit(
                     "entryPoint": release.entry,
                     "entryPointArguments": ["--", *words],
                     "sparkSubmitParameters": " ".join(
-                        f"--conf {shlex.quote(f'{name}={value}')}" for name, value in properties.items()
+                        f"--conf {shlex.quote(f'{key}={value}')}" for key, value in properties.items()
                     ),
                 }
             },
@@ -143,8 +132,6 @@ def submit(
                 "monitoringConfiguration": {"s3MonitoringConfiguration": {"logUri": _logs(settings)}}
             },
         )["jobRunId"]
-    except (BotoCoreError, ClientError) as error:
-        raise ServiceError(f"EMR Serverless does not answer: {error}", hint="pulseiq status") from error
     return _submitted(settings, application, started, name, began)
 
 
@@ -154,16 +141,11 @@ def under_way(settings: Settings, role: str) -> list[Submitted]:
     Raises:
         ServiceError: EMR Serverless does not answer.
     """
-    application = settings.emr_application_id
-    if application is None:
-        return []
-    client = aws.client(settings, "emr-serverless")
-    try:
-        pages = client.get_paginator("list_job_runs").paginate(applicationId=application, states=list(_UNDER_WAY))
-        runs = [run for page in pages for run in page["jobRuns"] if run.get("name") == _name(role)]
-    except (BotoCoreError, ClientError) as error:
-        raise ServiceError(f"EMR Serverless does not answer: {error}", hint="pulseiq status") from error
-    return [_submitted(settings, application, run["id"], run["name"], time.monotonic()) for run in runs]
+    return [
+        _submitted(settings, found["applicationId"], found["id"], found["name"], time.monotonic())
+        for found in _listed(settings, states=list(_UNDER_WAY))
+        if found.get("name") == _name(role)
+    ]
 
 
 def check(settings: Settings, submitted: Submitted) -> bool:
@@ -191,13 +173,35 @@ def cancel(settings: Settings, submitted: Submitted) -> None:
     """
     if _state(settings, submitted)[0] in _ENDED:
         return
-    client = aws.client(settings, "emr-serverless")
-    client.cancel_job_run(applicationId=submitted.application, jobRunId=submitted.identifier)
+    with _answering():
+        aws.client(settings, "emr-serverless").cancel_job_run(
+            applicationId=submitted.application, jobRunId=submitted.identifier
+        )
     deadline = time.monotonic() + _CANCEL_SECONDS
     while (state := _state(settings, submitted)[0]) not in _ENDED:
         if time.monotonic() > deadline:
             raise ServiceError(f"job {submitted.name} is still {state}", hint=f"read {submitted.logs}")
         time.sleep(0.5)
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Within it, an error of AWS's client is one of ours."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise ServiceError(f"EMR Serverless does not answer: {error}", hint="pulseiq status") from error
+
+
+def _listed(settings: Settings, **wanted: Any) -> Iterator[dict[str, Any]]:
+    """The wanted runs as ListJobRuns tells them; none where there is no application."""
+    application = settings.emr_application_id
+    if application is None:
+        return
+    with _answering():
+        pages = aws.client(settings, "emr-serverless").get_paginator("list_job_runs")
+        for page in pages.paginate(applicationId=application, **wanted):
+            yield from page["jobRuns"]
 
 
 def _name(role: str) -> str:
@@ -214,11 +218,9 @@ def _submitted(settings: Settings, application: str, identifier: str, name: str,
 
 
 def _state(settings: Settings, submitted: Submitted) -> tuple[str, str]:
-    client = aws.client(settings, "emr-serverless")
-    try:
+    with _answering():
+        client = aws.client(settings, "emr-serverless")
         found = client.get_job_run(applicationId=submitted.application, jobRunId=submitted.identifier)["jobRun"]
-    except (BotoCoreError, ClientError) as error:
-        raise ServiceError(f"EMR Serverless does not answer: {error}", hint="pulseiq status") from error
     return found["state"], found.get("stateDetails", "")
 
 

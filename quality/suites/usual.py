@@ -228,9 +228,9 @@ def _mix(past: _Past, name: str, audited: Audited) -> list[Stratum]:
 def _vanished(past: _Past, name: str, audited: Audited) -> list[Stratum]:
     counts = past.of(audited)
     events = counts[counts["column"] == ""].groupby(name)[["now", "usual"]].sum()
-    now, usual = int(events["now"].sum()), int(events["usual"].sum())
-    if now < LEAST_ROWS or usual < LEAST_USUAL:
+    if not _enough(events):
         return []
+    now, usual = int(events["now"].sum()), int(events["usual"].sum())
     expected = events["usual"] / usual * now
     gone = events[(events["now"] == 0) & (events["usual"] >= 0.01 * usual) & (expected >= 30)]
     note = ", ".join(f"{value} ({expected[value]:,.0f} events expected)" for value in gone.index)
@@ -250,9 +250,9 @@ def _drift(past: _Past, column: str, audited: Audited) -> list[Stratum]:
 def _empty(past: _Past, column: str, audited: Audited) -> list[Stratum]:
     strata = []
     for labels, buckets in _strata(past.of(audited), column, audited.contract):
-        now, usual = int(buckets["now"].sum()), int(buckets["usual"].sum())
-        if now < LEAST_ROWS or usual < LEAST_USUAL:
+        if not _enough(buckets):
             continue
+        now, usual = int(buckets["now"].sum()), int(buckets["usual"].sum())
         empty = buckets[buckets.index == _EMPTY].sum()
         found, before = limits.share(int(empty["now"]), now), float(empty["usual"]) / usual
         rise = Estimate(found.value - before, found.lower - before, found.upper - before, now)
@@ -263,9 +263,9 @@ def _empty(past: _Past, column: str, audited: Audited) -> list[Stratum]:
 def _new(past: _Past, column: str, audited: Audited) -> list[Stratum]:
     strata = []
     for labels, buckets in _strata(past.of(audited), column, audited.contract, new=False):
-        now, usual = int(buckets["now"].sum()), int(buckets["usual"].sum())
-        if now < LEAST_ROWS or usual < LEAST_USUAL:
+        if not _enough(buckets):
             continue
+        now, usual = int(buckets["now"].sum()), int(buckets["usual"].sum())
         new = buckets[(buckets["usual"] <= NEW_VALUE * usual) & (buckets.index != _EMPTY)]["now"]
         found = limits.share(int(new.sum()), now)
         note = ", ".join(f"{name} {n:,} times" for name, n in new[new > 0].items())
@@ -294,6 +294,11 @@ def _strata(
                 yield {name: str(value)}, pd.DataFrame({"now": buckets["now"], "usual": whole["usual"]}).fillna(0)
 
 
+def _enough(counts: pd.DataFrame) -> bool:
+    """Whether counts `now` and `usual` can be compared at all."""
+    return bool(counts["now"].sum() >= LEAST_ROWS and counts["usual"].sum() >= LEAST_USUAL)
+
+
 def stability(buckets: pd.DataFrame) -> tuple[Estimate, dict[str, str], str] | None:
     """The population stability index of counts `now` against `usual`, rows being buckets; None with too few of them.
 
@@ -301,9 +306,9 @@ def stability(buckets: pd.DataFrame) -> tuple[Estimate, dict[str, str], str] | N
     same distribution would show: mean and six deviations of a chi-square law with B - 1 degrees of freedom, scaled by
     1/n + 1/m and the design effect (Yurdakul: "Statistical properties of population stability index", 2018).
     """
-    now, usual = float(buckets["now"].sum()), float(buckets["usual"].sum())
-    if now < LEAST_ROWS or usual < LEAST_USUAL:
+    if not _enough(buckets):
         return None
+    now, usual = float(buckets["now"].sum()), float(buckets["usual"].sum())
     p = (buckets["now"] + 0.5) / (now + 0.5 * len(buckets))
     q = (buckets["usual"] + 0.5) / (usual + 0.5 * len(buckets))
     parts: Any = (p - q) * (p / q).map(math.log)
