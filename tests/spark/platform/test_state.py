@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from pyspark.sql import functions as F
 
 SECONDS = "pulseiq.state.scan.seconds"
 BATCHES = 3
+APART = 10  # seconds of event time from batch to batch; keys expire after one
 
 
 @pytest.fixture
@@ -23,9 +23,9 @@ def removed(spark: SparkSession, tmp_path: Path) -> Iterator[Callable[[str], tup
         source.mkdir()
         spark.conf.set(SECONDS, pause)
         kept = (
-            spark.readStream.schema("key string")
-            .text(str(source))
-            .withColumn("at", F.current_timestamp())
+            spark.readStream.schema("key string, second long")
+            .csv(str(source))
+            .select("key", F.timestamp_seconds("second").alias("at"))
             .withWatermark("at", "1 second")
             .dropDuplicatesWithinWatermark(["key"])
         )
@@ -37,9 +37,9 @@ def removed(spark: SparkSession, tmp_path: Path) -> Iterator[Callable[[str], tup
         )
         try:
             for batch in range(BATCHES):
-                (source / f"{batch}.txt").write_text(f"same\nkey {batch}\n")
+                second = (batch + 1) * APART
+                (source / f"{batch}.csv").write_text(f"same,{second}\nkey {batch},{second}\n")
                 query.processAllAvailable()
-                time.sleep(1.2)
             operators = [each for progress in query.recentProgress for each in progress["stateOperators"]]
             return sum(each["numRowsRemoved"] for each in operators), spark.table(f"kept_{pause}").count()
         finally:
