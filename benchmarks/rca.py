@@ -106,10 +106,9 @@ class RiskLoc:
 
 def ours(instance: Instance) -> list[str]:
     """The elements that we name, as the evaluator reads them."""
+    leaves = instance.leaves.rename(columns={"predict": "expected"}, copy=False)
     # The generator's noise takes a few actual values below zero, which is no amount.
-    leaves = instance.leaves.rename(columns={"predict": "expected"}).assign(
-        actual=instance.leaves["real"].clip(lower=0)
-    )
+    leaves["actual"] = leaves["real"].clip(lower=0)
     return [element_name(cause) for cause in locate(leaves, instance.dims, "amount")]
 
 

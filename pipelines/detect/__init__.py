@@ -6,4 +6,4 @@ of what a product's dimensions are called. The order of the data: grid -> profil
 """
 
 # Part of the key of every stored result: a window judged by another version of the rules is another result.
-DETECTOR_VERSION = 4
+DETECTOR_VERSION = 5

@@ -218,7 +218,7 @@ def _members(leaves: Leaves, found: Found | None) -> Mask:
 
 
 def _figures(leaves: Leaves, found: Found | None) -> Figures:
-    members = _members(leaves, found)
+    members = np.flatnonzero(_members(leaves, found))
     actual, expected = leaves.actual[members], leaves.expected[members]
     usual = expected > 0
     change = np.abs(actual[usual] / expected[usual] - 1)
@@ -226,7 +226,7 @@ def _figures(leaves: Leaves, found: Found | None) -> Figures:
     return Figures(
         actual=float(actual.sum()),
         expected=float(expected.sum()),
-        leaves=int(members.sum()),
+        leaves=len(members),
         rose=int((actual > expected).sum()),
         fell=int((actual < expected).sum()),
         change=(float(low), float(middle), float(high)) if usual.any() else None,

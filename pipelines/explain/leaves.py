@@ -65,13 +65,14 @@ def encode(frame: pd.DataFrame, dims: Sequence[str], kind: Kind) -> Leaves:
     coded = [_codes(frame[name]) for name in named]
     if not len(frame) or not named:
         return Leaves((), (), np.empty((0, 0), dtype=np.int64), np.empty(0), np.empty(0), 1.0, None)
-    codes, columns = merged(np.stack([each for each, _ in coded], axis=1), tuple(len(v) for _, v in coded), columns)
+    codes, columns = merged(np.stack([each for each, _ in coded]).T, tuple(len(v) for _, v in coded), columns)
     actual, expected = sides(columns, overall(*columns[2:].sum(axis=1))) if kind == "ratio" else columns[:2]
     unit = unit_of(expected.sum(), columns[2].sum()) if kind == "sum" else 1.0
     keep = actual + expected > 0
     if kind == "ratio":
         keep &= columns[1] > 0
-    codes, actual, expected = codes[keep], actual[keep], expected[keep]
+    if not keep.all():
+        codes, actual, expected = codes[keep], actual[keep], expected[keep]
     # A dimension with one value, such as the one feature that a ratio exists for, tells nothing apart.
     telling = np.flatnonzero(np.ptp(codes, axis=0) > 0) if len(codes) else np.empty(0, dtype=np.int64)
     return Leaves(
@@ -104,9 +105,10 @@ def _columns(frame: pd.DataFrame, dims: Sequence[str], kind: Kind) -> Floats:
 
 def _codes(column: pd.Series) -> tuple[Codes, tuple[str, ...]]:
     """Codes in the order of the values' names, and those names; values that print alike are one."""
-    # What is missing gets -1, the last place.
     numbers, uniques = pd.factorize(column)
-    names, places = np.unique([*map(str, uniques), "(none)"], return_inverse=True)
+    # What is missing has -1, the last place; a value that no leaf has would make elements that no leaf is in.
+    missing = ["(none)"] if (numbers < 0).any() else []
+    names, places = np.unique([*map(str, uniques), *missing], return_inverse=True)
     return places.astype(np.int64)[numbers], tuple(map(str, names))
 
 

@@ -14,7 +14,8 @@ G is the log Bayes factor of "these leaves share one shift mu" against "each is 
 spread, and a mixed superset loses by kcap. No spread is below h, that of sampling alone: leaves too small to have had
 any event are alike (d = -2) without proving anything. The best gain of the opposite direction, where no incident is,
 is the incident's own false-discovery control: nothing below 1.2 times that mirror is reported. The name of a cause
-leaves out leaves of earlier causes that did not move as far (`_narrowed`).
+leaves out leaves of earlier causes that did not move as far (`_narrowed`), and gives way to those of its parts that
+moved where its rest did not (`_parts`).
 
 Where the mirror itself would pass for an incident, two may have happened at once, one up and one down: the other
 direction is searched among the leaves that the causes leave over, against what is left of the first direction; what it
@@ -42,14 +43,15 @@ from pipelines.explain.cuboids import Codes, Cube, Floats
 from pipelines.explain.gains import Kind, channels, gain, noise, shifts, spread_of, variance
 
 LEAST_SHIFT = 0.1  # an element must have moved at least this far to be a candidate
-_REPORTED_SHIFT = 0.2  # and this far to be reported; what lies between is taken out in silence
+REPORTED_SHIFT = 0.2  # and this far to be reported; what lies between is taken out in silence
 _STOP = 24.0
 _MIRROR = 1.2
 _SURE = 0.95  # posterior from which an element below the stop is believed
 _ALIKE = 0.8  # all moved alike only when what lies outside the best element moved this part of the whole's shift
-_CONTRADICTED = 2.0  # standard errors by which leaves taken out fall short of a cause that would be theirs, too
+_CONTRADICTED = 2.0  # standard errors by which leaves fall short of a cause that would be theirs, too
+_FINER = 1.3  # parts of an element together gain so many times what it gains, to be told instead of it
 _AGAINST = 3.0  # what moved against an incident must gain so many times what is left of the incident's direction
-_ROUNDS = 40
+ROUNDS = 40
 RANKED = 10
 
 
@@ -77,6 +79,19 @@ class Explained:
     weight: float = 0.0
     shift: float = 0.0
     apart: Mapping[int, int | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Split:
+    """An element by the values of one more dimension, among the leaves that are left.
+
+    `parts` moved far enough to be causes; `weight` is the sum of w of all the rest of it, `shift` their mean one in the
+    search's direction.
+    """
+
+    parts: tuple[Found, ...]
+    weight: float
+    shift: float
 
 
 @dataclass(frozen=True)
@@ -136,6 +151,12 @@ class Search(Protocol):
     def explained(self, found: Found) -> Explained:
         """Those of an element's leaves that have been taken out."""
 
+    def splits(self, found: Found, least: float) -> list[Split]:
+        """An element by each further dimension, its parts those that gain at least `least`.
+
+        A dimension in which more than `ROUNDS` values did is left out.
+        """
+
     def reversed(self) -> Self:
         """The other direction among the leaves that are left, its noise judged by them alone."""
 
@@ -185,14 +206,32 @@ def _other_way(search: Search) -> Scanned | None:
 def _peel(search: Search, stop: float) -> list[Found]:
     """Take out the best element as long as one gains at least `stop`; those that moved enough are causes."""
     causes: list[Found] = []
-    for _ in range(_ROUNDS):
+    for _ in range(ROUNDS):
         best = search.best(1)
         if not best or best[0].gain < stop:
             break
-        if abs(best[0].shift) >= _REPORTED_SHIFT:
-            causes.append(_narrowed(search, best[0]))
-        search.take_out(best[0])
+        for found in _parts(search, best[0], stop):
+            if abs(found.shift) >= REPORTED_SHIFT:
+                causes.append(_narrowed(search, found))
+            search.take_out(found)
     return causes
+
+
+def _parts(search: Search, found: Found, stop: float) -> tuple[Found, ...]:
+    """The element alone, or those of its parts along one more dimension that moved where the rest of it did not.
+
+    Where noise is low, a leaf that moved counts for so much that an element with a few sound parts gains more than any
+    one of the others. Together they gain more than it does.
+    """
+    least = abs(found.shift) - spread_of(found.shift)
+    told: tuple[Found, ...] = (found,)
+    most = _FINER * found.gain
+    for each in search.splits(found, stop):
+        gained = sum(part.gain for part in each.parts)
+        rests = each.shift < LEAST_SHIFT and (least - each.shift) * np.sqrt(each.weight) > _CONTRADICTED
+        if rests and gained > most:
+            told, most = each.parts, gained
+    return told
 
 
 def _narrowed(search: Search, found: Found) -> Found:
@@ -319,15 +358,25 @@ class _Search:
             apart = {}
         return Explained(float(weights.sum()), float(shifts.sum() / weights.sum()), apart)
 
+    def splits(self, found: Found, least: float) -> list[Split]:
+        splits: list[Split] = []
+        for elements in self._cube.finer(found.dims, tuple(int(each) for each in found.code)):
+            moved = (self._gain[elements] >= least) & (self._shift[elements] >= REPORTED_SHIFT)
+            if moved.sum() <= ROUNDS:
+                n, weight, shifted, *_ = self._cube.sums[:, elements[~moved]].sum(axis=1)
+                rest = (float(weight), float(shifted / weight)) if n > 0.5 else (0.0, 0.0)
+                splits.append(Split(tuple(in_order([self._found(int(each)) for each in elements[moved]])), *rest))
+        return splits
+
     def mirror(self) -> float:
         return float(self._gain[self._shift < -LEAST_SHIFT].max(initial=0))
 
     def best(self, keep: int) -> list[Found]:
-        found = [
-            Found(*self._cube.element(int(i)), round(float(self._gain[i]), 6), self._direction * float(self._shift[i]))
-            for i in top(self._gain, self._shift, keep)
-        ]
-        return in_order(found)[:keep]
+        return in_order([self._found(int(each)) for each in top(self._gain, self._shift, keep)])[:keep]
+
+    def _found(self, element: int) -> Found:
+        gained, shift = round(float(self._gain[element]), 6), self._direction * float(self._shift[element])
+        return Found(*self._cube.element(element), gained, shift)
 
     def _members(self, found: Found) -> np.ndarray:
         return self._cube.members(found.dims, tuple(int(each) for each in found.code))

@@ -24,7 +24,7 @@ from pipelines.errors import UsageError
 from pipelines.explain import Explanation, Kind, RateMix, causes, gains, rate_and_mix, scan
 from pipelines.explain.causes import Figures
 from pipelines.explain.leaves import COLUMNS, overall, sides, unit_of
-from pipelines.explain.scan import RANKED, Explained, Found
+from pipelines.explain.scan import RANKED, Explained, Found, Split
 from pipelines.gold import leaves as gold_leaves
 from pipelines.gold.leaves import SUMS, Totals
 
@@ -212,6 +212,46 @@ class _Search:
         if len(found.dims) + len(apart) > causes.depth(len(self._dims)):
             apart = {}
         return Explained(row["w"], row["wd"] / row["w"], apart)
+
+    def splits(self, found: Found, least: float) -> list[Split]:
+        """One row per dimension, the parts that moved in it."""
+        variance, direction, fixed = self._variance, self._direction, dict(zip(found.dims, found.code, strict=True))
+        if len(fixed) == causes.depth(len(self._dims)):
+            return []
+        free = [dim for dim in range(len(self._dims)) if dim not in fixed]
+
+        def moved(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+            for batch in batches:
+                sums = batch[list(_CHANNELS)].to_numpy(dtype=np.float64).T
+                gained, shift = gains.gain(sums, variance, np.full(len(batch), len(fixed) + 1))
+                moved = (gained >= least) & (shift >= scan.REPORTED_SHIFT)
+                yield batch[["dim", "value", "w", "wd"]].assign(gain=gained, shift=shift, moved=moved)
+
+        values = F.explode(
+            F.array(*[F.struct(F.lit(i).alias("dim"), F.col(self._dims[i]).alias("value")) for i in free])
+        )
+        inside = self._given.where(_any(self._dims, [found]) & ~_any(self._dims, self._out))
+        summed = inside.select(*_CHANNELS, values.alias("part")).groupBy("part.dim", "part.value")
+        elements = summed.agg(*[F.sum(name).alias(name) for name in _CHANNELS]).mapInPandas(
+            moved, "dim int, value string, w double, wd double, gain double, shift double, moved boolean"
+        )
+        rest = [F.sum(F.when(~F.col("moved"), F.col(name))).alias(name) for name in ("w", "wd")]
+        parts = F.collect_list(F.when(F.col("moved"), F.struct("value", "gain", "shift"))).alias("parts")
+        told = elements.groupBy("dim").agg(*rest, parts).where(F.size("parts") <= scan.ROUNDS)
+
+        def part(dim: int, row: Row) -> Found:
+            code = {**fixed, dim: row["value"]}
+            dims = tuple(sorted(code))
+            shift = direction * float(row["shift"])
+            return Found(dims, tuple(str(code[each]) for each in dims), round(float(row["gain"]), 6), shift)
+
+        return [
+            Split(
+                tuple(scan.in_order([part(row["dim"], each) for each in row["parts"]])),
+                *((row["w"], row["wd"] / row["w"]) if row["w"] else (0.0, 0.0)),
+            )
+            for row in told.collect()
+        ]
 
     def reversed(self) -> _Search:
         return self._among(-self._direction, self._out)

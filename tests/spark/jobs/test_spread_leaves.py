@@ -76,6 +76,18 @@ def test_leaves_of_an_earlier_cause_narrow_a_later_one_wherever_they_are(spark: 
         ]
 
 
+def test_parts_that_moved_are_named_wherever_the_leaves_are(spark: SparkSession) -> None:
+    frame = leaves((6, 5, 8), "traffic").assign(a_h=20000.0, n_h=20000.0)
+    fell = (frame["brand"] == "brand1") & frame["branch"].isin(["branch1", "branch3"])
+    frame["a"] = frame["n"] = np.random.default_rng(1).poisson(np.where(fell, 3000.0, 20000.0)).astype(float)
+    sums = spark.createDataFrame(frame)
+    for most in (1000, 0):
+        found = spread_leaves.explain(sums, metric("traffic"), DIMS, "count", None, 1.0, most_leaves=most)
+        assert sorted(tuple(each.elements.items()) for each in found.causes) == [
+            (("brand", "brand1"), ("branch", branch)) for branch in ("branch1", "branch3")
+        ]
+
+
 def test_of_a_hundred_thousand_leaves_hundreds_of_rows_come_to_the_driver(
     spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:

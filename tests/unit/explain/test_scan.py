@@ -52,6 +52,25 @@ def test_two_segments_that_moved_are_both_named() -> None:
     assert [cause.elements for cause in locate(frame, DIMS, "amount")] == [{"a": "a1"}, {"b": "b2", "c": "c0"}]
 
 
+@pytest.mark.parametrize("fell", [["b1", "b3"], ["b0", "b4"]])
+def test_parts_that_moved_are_named_where_the_rest_of_their_segment_stayed(fell: list[str]) -> None:
+    """So far from the little noise that their whole segment gains more than either of them."""
+    frame = leaves(4, noise=0.02)
+    frame.loc[(frame["a"] == "a1") & frame["b"].isin(fell), "actual"] *= 0.3
+    causes = locate(frame, DIMS, "amount")
+    assert sorted(cause.elements["b"] for cause in causes) == fell
+    assert all(cause.elements.keys() == {"a", "b"} and cause.elements["a"] == "a1" for cause in causes)
+
+
+@pytest.mark.parametrize("rest", [0.3, 0.5])
+def test_a_segment_whose_every_part_moved_is_named_as_one(rest: float) -> None:
+    frame = leaves(4, noise=0.02)
+    frame.loc[members(frame, {"a": "a1"}), "actual"] *= np.where(frame["b"].isin(["b1", "b3"]), 0.3, rest)[
+        frame["a"] == "a1"
+    ]
+    assert locate(frame, DIMS, "amount")[0].elements == {"a": "a1"}
+
+
 @pytest.mark.parametrize(
     ("factor_of_the_taken", "named"),
     [(1.0, {"a": "a1", "b": "b1", "c": "c1", "d": "d2"}), (0.2, {"a": "a1", "b": "b1", "c": "c1"})],
