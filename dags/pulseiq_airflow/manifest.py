@@ -53,10 +53,12 @@ def release() -> dict[str, Any]:
 
 
 def submit_parameters() -> str:
-    """Options of spark-submit: where the project and its packages are unpacked, jars, and which environment it is."""
+    """Options of spark-submit: how large workers are, where the project and its packages are unpacked, jars, and which
+    environment it is."""
     current = release()
     driver = {"PULSEIQ_ENV": environment(), "PYTHONPATH": current["python_path"]}
-    settings = [f"--conf spark.emr-serverless.driverEnv.{name}={value}" for name, value in driver.items()]
+    settings = [f"--conf {name}={value}" for name, value in json.loads(manifest("job_properties")).items()]
+    settings += [f"--conf spark.emr-serverless.driverEnv.{name}={value}" for name, value in driver.items()]
     settings += [
         f"--conf spark.archives={','.join(current['archives'])}",
         f"--conf spark.executorEnv.PYTHONPATH={current['python_path']}",
@@ -64,14 +66,6 @@ def submit_parameters() -> str:
     if current["jars"]:
         settings.append(f"--conf spark.jars={','.join(current['jars'])}")
     return " ".join(settings)
-
-
-def monitoring() -> dict[str, Any]:
-    """Where a job's logs go: to the artifacts bucket, and to the log group where there is one."""
-    where: dict[str, Any] = {
-        "s3MonitoringConfiguration": {"logUri": f"s3://{manifest('artifacts_bucket')}/logs/"},
-    }
-    return {"monitoringConfiguration": where}
 
 
 # For `user_defined_macros`: what templates may call.

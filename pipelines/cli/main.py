@@ -19,6 +19,7 @@ COMMAND_MODULES = (
     "run",
     "replay",
     "package",
+    "jobs",
     "airflow",
     "answers",
     "why",

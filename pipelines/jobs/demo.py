@@ -149,7 +149,8 @@ class _Streams:
 @contextmanager
 def _live(settings: Settings, contract: Contract, release: Release, step: Steps) -> Iterator[_Streams]:
     """Within it, the streams run as a job."""
-    job = job_runs.submit(settings, release, "live", ["run", "live", PRODUCT])
+    # Whoever waits for a demo is told at once what failed.
+    job = job_runs.submit(settings, release, "live", ["run", "live", PRODUCT], failures=1)
     step(f"streams: bronze, refine and detect are job {job.identifier} of EMR Serverless")
     try:
         yield _Streams(settings, contract, job)

@@ -7,20 +7,22 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipelines.errors import ServiceError
+from pipelines.errors import ServiceError, UsageError
 from pipelines.platform import aws, spark
 from pipelines.platform.package import Release
 from pipelines.platform.settings import Settings
 
+# The commands `pulseiq run ...` that read on until they are ended.
+STREAMS = ("bronze", "refine", "detect", "live")
 _ENDED = ("SUCCESS", "FAILED", "CANCELLED")
 _UNDER_WAY = ("SUBMITTED", "PENDING", "SCHEDULED", "RUNNING", "QUEUED")
-# What a driver needs beside EMR's own defaults, which know neither how small a driver may be nor what Delta allocates.
-_MEMORY = "1536m"
+# A stream that broke off is started again, unless it has broken off so often within an hour.
+_STREAM_FAILURES = 5
 _CANCEL_SECONDS = 90.0
 
 
@@ -33,6 +35,33 @@ class Submitted:
     name: str
     logs: str
     began: float
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One run as EMR Serverless tells it; `command` is empty in a list, which says nothing of it."""
+
+    run: Submitted
+    state: str
+    details: str
+    mode: str
+    attempt: int
+    created: datetime
+    command: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For people and for JSON."""
+        return {
+            "id": self.run.identifier,
+            "job": self.run.name,
+            **({"command": self.command} if self.command else {}),
+            "mode": self.mode,
+            "attempt": self.attempt,
+            "created": self.created.isoformat(timespec="seconds"),
+            "state": self.state,
+            "details": self.details,
+            "logs": self.run.logs,
+        }
 
 
 @dataclass(frozen=True)
@@ -88,37 +117,47 @@ def submit(
     driver: Mapping[str, str] | None = None,
     *,
     brief: bool = False,
+    failures: int = _STREAM_FAILURES,
 ) -> Submitted:
     """Submit one `pulseiq` command as a job.
+
+    What runs until it is cancelled is submitted as a stream: EMR ends a batch after twelve hours, and starts a stream
+    again that failed.
 
     Args:
         driver: further variables of the driver.
         brief: for a run of seconds, see `spark.session`.
+        failures: of a stream within an hour, with which it is given up.
 
     Raises:
+        UsageError: there is no such role.
         ServiceError: there is no application, or EMR Serverless does not answer.
     """
-    application = settings.emr_application_id
-    if application is None:
-        raise ServiceError(
-            "there is no EMR Serverless application to run jobs",
-            hint="`compute` in terraform/env, or in PULSEIQ_TERRAFORM_VARS, leaves it out",
-        )
+    application = _application(settings)
+    if role not in settings.job_role_arns:
+        raise UsageError(f"no job has the role '{role}'", hint=f"one of {', '.join(sorted(settings.job_role_arns))}")
     variables = {"PULSEIQ_ENV": settings.env, "PYTHONPATH": release.python_path, **(driver or {})}
-    properties = {f"spark.emr-serverless.driverEnv.{name}": value for name, value in variables.items()} | {
-        "spark.driver.memory": _MEMORY,
+    properties = {
+        **settings.job_properties,
+        **{f"spark.emr-serverless.driverEnv.{name}": value for name, value in variables.items()},
+        # EMR knows nothing of what Delta allocates.
         "spark.driver.extraJavaOptions": shlex.join(spark.jvm_options(brief)),
+        "spark.executorEnv.PYTHONPATH": release.python_path,
         "spark.archives": ",".join(release.archives),
     }
     if release.jars:
         properties["spark.jars"] = ",".join(release.jars)
     name = _name(role)
+    mode: dict[str, Any] = {}
+    if endless(words):
+        mode = {"mode": "STREAMING", "retryPolicy": {"maxFailedAttemptsPerHour": failures}}
     began = time.monotonic()
     with _answering():
         started = aws.client(settings, "emr-serverless").start_job_run(
             applicationId=application,
             executionRoleArn=settings.job_role_arns[role],
             name=name,
+            **mode,
             jobDriver={
                 "sparkSubmit": {
                     "entryPoint": release.entry,
@@ -128,24 +167,46 @@ def submit(
                     ),
                 }
             },
-            configurationOverrides={
-                "monitoringConfiguration": {"s3MonitoringConfiguration": {"logUri": _logs(settings)}}
-            },
+            configurationOverrides={"monitoringConfiguration": _monitoring(settings)},
         )["jobRunId"]
     return _submitted(settings, application, started, name, began)
 
 
-def under_way(settings: Settings, role: str) -> list[Submitted]:
-    """Runs of a role that somebody has submitted and that have not ended.
+def endless(words: Sequence[str]) -> bool:
+    """Whether a `pulseiq` command runs until somebody ends it."""
+    return tuple(words[:1]) == ("run",) and words[1:2] != [] and words[1] in STREAMS and "--once" not in words
+
+
+def listed(settings: Settings, *, ended: bool = False) -> list[Listed]:
+    """Runs that have not ended, or all that are remembered, newest first; none where there is no application.
 
     Raises:
         ServiceError: EMR Serverless does not answer.
     """
-    return [
-        _submitted(settings, found["applicationId"], found["id"], found["name"], time.monotonic())
-        for found in _listed(settings, states=list(_UNDER_WAY))
-        if found.get("name") == _name(role)
-    ]
+    wanted = {} if ended else {"states": list(_UNDER_WAY)}
+    found = [_told(settings, each["id"], each) for each in _listed(settings, **wanted)]
+    return sorted(found, key=lambda each: each.created, reverse=True)
+
+
+def under_way(settings: Settings, role: str) -> list[Submitted]:
+    """Runs of a role that somebody has submitted and that have not ended; see `listed`."""
+    return [each.run for each in listed(settings) if each.run.name == _name(role)]
+
+
+def shown(settings: Settings, identifier: str) -> Listed:
+    """One run.
+
+    Raises:
+        UsageError: there is none of this name.
+        ServiceError: there is no application, or EMR Serverless does not answer.
+    """
+    client = aws.client(settings, "emr-serverless")
+    with _answering():
+        try:
+            found = client.get_job_run(applicationId=_application(settings), jobRunId=identifier)["jobRun"]
+        except (client.exceptions.ResourceNotFoundException, client.exceptions.ValidationException) as error:
+            raise UsageError(f"there is no job '{identifier}'", hint="pulseiq jobs list --all") from error
+    return _told(settings, identifier, found)
 
 
 def check(settings: Settings, submitted: Submitted) -> bool:
@@ -204,8 +265,38 @@ def _listed(settings: Settings, **wanted: Any) -> Iterator[dict[str, Any]]:
             yield from page["jobRuns"]
 
 
+def _application(settings: Settings) -> str:
+    if settings.emr_application_id is None:
+        raise ServiceError(
+            "there is no EMR Serverless application to run jobs",
+            hint="`compute` in terraform/env, or in PULSEIQ_TERRAFORM_VARS, leaves it out",
+        )
+    return settings.emr_application_id
+
+
+def _told(settings: Settings, identifier: str, found: Mapping[str, Any]) -> Listed:
+    words = found.get("jobDriver", {}).get("sparkSubmit", {}).get("entryPointArguments", [])
+    return Listed(
+        _submitted(settings, found["applicationId"], identifier, found.get("name", ""), time.monotonic()),
+        found["state"],
+        found.get("stateDetails", ""),
+        found.get("mode", "BATCH"),
+        found.get("attempt", 1),
+        found["createdAt"].astimezone(UTC),
+        shlex.join(["pulseiq", *words[words.index("--") + 1 :]]) if "--" in words else "",
+    )
+
+
 def _name(role: str) -> str:
     return f"pulseiq-{role}"
+
+
+def _monitoring(settings: Settings) -> dict[str, Any]:
+    """To S3 with everything else of a run; to the log group for whoever reads along."""
+    where: dict[str, Any] = {"s3MonitoringConfiguration": {"logUri": _logs(settings)}}
+    if settings.job_log_group:
+        where["cloudWatchLoggingConfiguration"] = {"enabled": True, "logGroupName": settings.job_log_group}
+    return where
 
 
 def _logs(settings: Settings) -> str:

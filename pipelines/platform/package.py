@@ -21,8 +21,11 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from pipelines.errors import SetupError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipelines.errors import ServiceError, SetupError
 from pipelines.platform import aws, toolchain
 from pipelines.platform.settings import PROJECT_ROOT, Settings
 
@@ -81,6 +84,23 @@ def publish(settings: Settings, *, dependencies: bool | None = None, echo: Calla
     echo(f"current release: {name}, s3://{settings.artifacts_bucket}/{CURRENT}")
     _upload_dags(settings, echo)
     return release
+
+
+def current(settings: Settings) -> Release:
+    """What was published last.
+
+    Raises:
+        ServiceError: nothing was, or S3 does not answer.
+    """
+    s3 = aws.client(settings, "s3")
+    where = f"s3://{settings.artifacts_bucket}/{CURRENT}"
+    try:
+        found: dict[str, Any] = json.loads(s3.get_object(Bucket=settings.artifacts_bucket, Key=CURRENT)["Body"].read())
+    except s3.exceptions.NoSuchKey as error:
+        raise ServiceError(f"{where} is not there: no package for jobs", hint="pulseiq package") from error
+    except (BotoCoreError, ClientError) as error:
+        raise ServiceError(f"{where} cannot be read: {error}", hint="pulseiq status") from error
+    return Release(**found | {name: tuple(found[name]) for name in ("archives", "jars")})
 
 
 def project_archive(folder: Path) -> Path:

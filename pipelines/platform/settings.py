@@ -46,10 +46,10 @@ MANIFEST = (
 )
 _OPTIONAL = (
     *("max_message_bytes", "emr_application_id", "job_log_group", "glue_databases", "airflow_bucket"),
-    "storage_endpoint",
+    *("storage_endpoint", "job_properties"),
 )
 _NUMBERS = ("event_retention_days", "max_message_bytes")
-_MAPPINGS = ("job_role_arns", "glue_databases")
+_MAPPINGS = ("job_role_arns", "job_properties", "glue_databases")
 
 _LOOPBACK = "127.0.0.1"
 _LOCAL_REGION = "eu-central-1"
@@ -126,6 +126,7 @@ class Settings:
     airflow_bucket: str | None = None
     storage_endpoint: str | None = None
     job_role_arns: Mapping[str, str] = field(default_factory=dict, hash=False)
+    job_properties: Mapping[str, str] = field(default_factory=dict, hash=False)
     glue_databases: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def table_uri(self, product: str, table: str) -> str:

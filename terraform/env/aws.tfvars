@@ -28,6 +28,7 @@ stream = {
 compute = {
   release = "emr-spark-8.0.0"
   limit   = { cpu = "32 vCPU", memory = "128 GB", disk = "500 GB", idle_stop = 15 }
+  workers = { cores = 2, memory = "7g", most = 8 } # of 2 vCPU and 8 GB, as the estimate takes them
 }
 
 catalog       = { compatibility = "BACKWARD" }

@@ -16,8 +16,12 @@ stream = {
   provisioned    = { instance_type = "kafka.t3.small", brokers = 2, volume_gb = 10 }
 }
 
-compute       = { limit = { cpu = "4 vCPU", memory = "16 GB", disk = "20 GB" } }
 catalog       = {}
 orchestration = null # an Airflow costs 1.5 GB of memory: it is started when somebody wants it
+
+compute = {
+  limit   = { cpu = "4 vCPU", memory = "16 GB", disk = "20 GB" }
+  workers = { cores = 1, memory = "1536m", most = 1 } # a driver alone; its heap beside all else on a laptop
+}
 
 alerts = { budget = null }

@@ -18,6 +18,12 @@ network = {
   flow_logs           = false
 }
 
+# This machine has one worker, its heap beside all else.
+compute = {
+  limit   = { cpu = "32 vCPU", memory = "128 GB", disk = "500 GB", idle_stop = 15 }
+  workers = { cores = 1, memory = "1536m", most = 1 }
+}
+
 # Nothing may stay.
 force_destroy     = true
 key_deletion_days = 7

@@ -207,9 +207,12 @@ def test_one_client_token_starts_one_run(jobs, refused):
     assert len(jobs.call("ListJobRuns", applicationId=jobs.application)["jobRuns"]) == 1
 
 
-def test_a_failed_attempt_is_repeated_as_often_as_the_policy_says(jobs, monkeypatch):
+@pytest.mark.parametrize(
+    ("mode", "policy"), [("BATCH", {"maxAttempts": 2}), ("STREAMING", {"maxFailedAttemptsPerHour": 2})]
+)
+def test_a_failed_attempt_is_repeated_as_often_as_the_policy_says(jobs, monkeypatch, mode, policy):
     monkeypatch.setattr("localstack_lakehouse.job_runner._RETRY_PAUSE_SECONDS", 0.01)
-    run = jobs.start("raise SystemExit(3)", retryPolicy={"maxAttempts": 2})
+    run = jobs.start("raise SystemExit(3)", mode=mode, retryPolicy=policy)
     attempts = {"applicationId": jobs.application, "jobRunId": run}
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:

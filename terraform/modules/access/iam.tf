@@ -125,6 +125,17 @@ data "aws_iam_policy_document" "job" {
     }
   }
 
+  # EMR looks for the group among all of them.
+  dynamic "statement" {
+    for_each = var.compute[*]
+
+    content {
+      sid       = "FindLogs"
+      actions   = ["logs:DescribeLogGroups"]
+      resources = ["${split(":log-group:", statement.value.log_group_arn)[0]}:log-group:*"]
+    }
+  }
+
   dynamic "statement" {
     for_each = each.value.accounts ? var.compute[*] : []
 

@@ -30,6 +30,26 @@ variable "limit" {
   }
 }
 
+variable "workers" {
+  description = "Size of a job's driver and of each executor, and how many executors a job may have; as Spark says it."
+  type = object({
+    cores  = optional(number, 2)
+    memory = optional(string, "7g")
+    most   = optional(number, 8)
+  })
+  default = {}
+
+  validation {
+    condition     = contains([1, 2, 4, 8, 16], var.workers.cores) && can(regex("^[1-9]\\d*[mg]$", var.workers.memory))
+    error_message = "EMR Serverless has workers of 1, 2, 4, 8 or 16 cores; memory as in \"7g\" or \"1536m\"."
+  }
+
+  validation {
+    condition     = var.workers.most >= 1
+    error_message = "A job needs an executor."
+  }
+}
+
 variable "network" {
   description = "Where workers run: private subnets and security groups."
   type = object({

@@ -67,6 +67,7 @@ module "compute" {
   name    = local.name
   release = var.compute.release
   limit   = var.compute.limit
+  workers = var.compute.workers
   logs    = { kms_key_arn = module.lake.kms_key_arn, days = var.compute.log_days }
 
   network = {
@@ -179,6 +180,7 @@ module "manifest" {
     var.compute == null ? {} : {
       emr_application_id = module.compute[0].application_id
       job_log_group      = module.compute[0].log_group_name
+      job_properties     = jsonencode(module.compute[0].job_properties)
     },
     var.catalog == null ? {} : { glue_databases = jsonencode(module.catalog[0].databases) },
     var.orchestration == null ? {} : { airflow_bucket = module.orchestration[0].bucket },

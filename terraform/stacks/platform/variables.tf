@@ -169,6 +169,11 @@ variable "compute" {
       disk      = optional(string, "1000 GB")
       idle_stop = optional(number, 15)
     }), {})
+    workers = optional(object({
+      cores  = optional(number, 2)
+      memory = optional(string, "7g")
+      most   = optional(number, 8)
+    }), {})
   })
   default = null
 }

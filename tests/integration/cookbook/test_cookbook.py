@@ -37,6 +37,7 @@ from tests.simulated_lake import small
 NOT_RUN = {
     "pulseiq up": "the services are up; tests/integration/platform starts, breaks and ends its own",
     "pulseiq run live": "spoken of: the driver that runs",
+    "pulseiq jobs start live run live PRODUCT": "the same on AWS; tests/integration/extension/test_job_runs.py",
     "pulseiq replay": "spoken of: what comes after one",
     "pulseiq replay PRODUCT": "the way out of a broken lake; add-a-metric runs the same command on a sound one",
     "pulseiq replay shop --from kafka": "the same",
@@ -53,6 +54,7 @@ ANSWERS = {
 PAGES = {
     *("bring-your-own-events.md", "add-a-metric.md", "release-a-held-batch.md", "redrive-quarantined-events.md"),
     *("replay-a-day.md", "add-an-expectation.md", "at-3-am.md", "tune-sensitivity.md"),
+    "go-to-aws.md",  # rehearsed by `make rehearse`; its jobs by tests/integration/extension/test_job_runs.py
     "keep-the-lake-across-restarts.md",  # lived by tests/integration/platform/test_storage.py, which ends services
 }
 ONLY_TWINS = {"duplicates": 0.05, "late": 0.0, "malformed": 0.0}

@@ -81,10 +81,12 @@ def test_what_terraform_did_not_make_is_not_there_and_what_it_made_is() -> None:
     assert (without.emr_application_id, dict(without.glue_databases)) == (None, {})
     assert without.storage_endpoint is None
     assert without.max_message_bytes == 10 * 1024 * 1024
+    put({"job_properties": '{"spark.driver.memory": "7g"}'})
     put({"emr_application_id": "00f1", "glue_databases": '{"shop": "pulseiq_shop"}', "max_message_bytes": "8388608"})
     made = settings.load()
     assert (made.emr_application_id, made.glue_databases) == ("00f1", {"shop": "pulseiq_shop"})
     assert made.max_message_bytes == 8388608
+    assert made.job_properties == {"spark.driver.memory": "7g"}
     assert hash(made) != hash(without)
 
 

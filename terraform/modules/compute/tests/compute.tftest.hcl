@@ -28,6 +28,35 @@ run "what_is_idle_stops_and_what_runs_is_limited" {
   }
 }
 
+run "every_job_is_told_the_size_of_its_workers" {
+  command = plan
+
+  variables {
+    workers = { cores = 4, memory = "14g", most = 3 }
+  }
+
+  assert {
+    condition = output.job_properties == {
+      "spark.driver.cores"                   = "4"
+      "spark.driver.memory"                  = "14g"
+      "spark.executor.cores"                 = "4"
+      "spark.executor.memory"                = "14g"
+      "spark.dynamicAllocation.maxExecutors" = "3"
+    }
+    error_message = "jobs take EMR's own sizes, which the estimate does not know"
+  }
+}
+
+run "workers_that_emr_does_not_have_are_refused" {
+  command = plan
+
+  variables {
+    workers = { cores = 3, memory = "7 GB" }
+  }
+
+  expect_failures = [var.workers]
+}
+
 run "logs_do_not_stay_for_ever" {
   command = plan
 

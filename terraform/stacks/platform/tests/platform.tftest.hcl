@@ -62,7 +62,7 @@ run "the_manifest_is_what_settings_reads" {
   assert {
     condition = length(setsubtract([
       for name in ["airflow_bucket", "alerts_topic_arn", "artifacts_bucket", "bootstrap_servers", "emr_application_id",
-        "event_retention_days", "glue_databases", "job_log_group", "job_role_arns", "kafka_authentication",
+        "event_retention_days", "glue_databases", "job_log_group", "job_properties", "job_role_arns", "kafka_authentication",
       "kms_key_arn", "lake_bucket", "max_message_bytes", "reports_bucket"] :
       "/pulseiq/${var.environment}/${name}" if name != "airflow_bucket" || var.orchestration != null
     ], output.manifest)) == 0
