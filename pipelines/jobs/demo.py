@@ -83,13 +83,18 @@ def run(scenario: str, seed: int, overrides: Sequence[str]) -> None:
         _send(streams, world, until - HISTORY, border, step)
         step("baseline: what is normal, learnt from the history, by a second job")
         words = ["run", "baseline", PRODUCT, "--until", border.isoformat()]
-        ended = job_runs.run(settings, release, "baseline", words, _JOB_SECONDS, brief=True)
-        step(f"  learnt after {ended.seconds:.0f} s")
+        learning = job_runs.submit(settings, release, "baseline", words, brief=True)
         end = datetime.now(UTC)
+        # Meanwhile: to a detect loop that knows what is normal, hours that have not arrived are silence.
         step(f"recent: the last {RECENT // timedelta(hours=1)} hours of traffic, with the scenario '{scenario}'")
         _send(streams, world, border, end, step)
+        _await(
+            lambda: not job_runs.check(settings, learning),
+            streams,
+            lambda: step.progress("the baseline is being learnt"),
+        )
         step("detect: every window since the baseline")
-        _await_verdict(streams, end, step)
+        _await_verdict(streams, datetime.now(UTC), end, step)
     step("ledger: where every record is")
     ledger = audit(settings, contract)
     console.print()
@@ -158,13 +163,15 @@ def _live(settings: Settings, contract: Contract, release: Release, step: Steps)
         job_runs.cancel(settings, job)
 
 
-def _await_verdict(streams: _Streams, end: datetime, step: Steps) -> None:
-    """Wait for a tick of the detect loop that has seen everything until `end`."""
+def _await_verdict(streams: _Streams, learnt: datetime, end: datetime, step: Steps) -> None:
+    """Wait for a tick of the detect loop, begun when the baseline was learnt, that has seen everything until `end`."""
     lake = Lake(streams.settings)
 
     def judged() -> bool:
         tick = store.last_tick(lake, streams.contract.product)
-        return tick is not None and tick.caught_up and tick.data_until is not None and tick.data_until >= end
+        if tick is None or tick.data_until is None:
+            return False
+        return tick.now >= learnt and tick.caught_up and tick.data_until >= end
 
     _await(judged, streams, lambda: step.progress("the detect loop turns every 15 s"))
 
