@@ -94,7 +94,7 @@
       {
         width: Math.max(holder.clientWidth - (large ? 8 : 0), 120),
         height: large ? holder.clientHeight - 12 : 96,
-        padding: [6, large ? 18 : 8, 0, 0],
+        padding: [6, 18, 0, 0],
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
         legend: { show: false },
         cursor: { sync: { key: large ? "large" : "small" }, drag: { x: large, y: false }, points: { size: 6 }, y: false },
@@ -102,7 +102,7 @@
         axes: [
           { ...axis, size: 22, gap: 3, space: 60,
             values: (_, ticks) => ticks.map((each) => (each % 86400 === 0 ? day(each) : clock(each))) },
-          { ...axis, size: large ? 54 : 44, gap: 4, space: large ? 34 : 28,
+          { ...axis, size: large ? 54 : 44, gap: 4, space: large ? 34 : 22,
             values: (_, ticks) => ticks.map((each) => short(each, data.kind)) },
         ],
         series: [
