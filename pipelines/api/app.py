@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry, generate_latest
@@ -18,7 +19,7 @@ from pipelines.api import data, live, pages
 from pipelines.api.answering import Answering
 from pipelines.api.metrics import Exporter
 from pipelines.api.pages import Pages
-from pipelines.api.refusal import status_of
+from pipelines.api.refusal import of_form, status_of
 from pipelines.api.security import Access, Guard
 from pipelines.errors import PulseIQError, UsageError
 
@@ -96,6 +97,10 @@ def _refusing(app: FastAPI, shown: Pages) -> None:
     @app.exception_handler(PulseIQError)
     def known(request: Request, error: PulseIQError) -> Response:
         return refuse(request, error, status_of(error))
+
+    @app.exception_handler(RequestValidationError)
+    def form(request: Request, error: RequestValidationError) -> Response:
+        return refuse(request, of_form(error.errors()), 422)
 
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> Response:

@@ -29,6 +29,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "of the right form, and yet it cannot be used"},
     401: {"model": Problem, "description": "a token is needed"},
     404: {"model": Problem, "description": "there is no such incident, series or segment"},
+    422: {"model": Problem, "description": "not of the form that is stated here"},
     503: {"model": Problem, "description": "the lake or Kafka does not answer"},
 }
 _POSTED = {**_REFUSALS, 403: {"model": Problem, "description": "another site sent this"}}

@@ -111,9 +111,20 @@ class Reader:
         """The curve of a whole metric or of a segment.
 
         Raises:
-            UnknownError: it is not a series of the product.
+            UnknownError: it is not a series of the product, or a segment that nothing is known of in the stretch.
             UsageError: the stretch is empty or too long.
         """
+        found = self._curve(series, since, until, learnt_before)
+        if "{" in series and not found.points and not found.banded:
+            first, last = self._windows(since, until)
+            raise UnknownError(
+                f"'{series[:80]}' has no window from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC",
+                hint="check the spelling of the value, or ask for more days",
+            )
+        return found
+
+    def _curve(self, series: str, since: datetime, until: datetime, learnt_before: datetime | None) -> Curve:
+        """A curve, without points where nothing is known."""
         metric, dims = split(self.contract, series)
         first, last = self._windows(since, until)
         if dims:
@@ -150,9 +161,10 @@ class Reader:
         found = [each for each in self.incidents() if each.incident_id == name]
         found = found or [each for each in self.incidents() if each.incident_id.startswith(name)]
         if len(found) != 1:
-            what = "no incident" if not found else f"{len(found)} incidents"
+            what = f"{len(found)} incidents" if found else "no incident"
             raise UnknownError(
-                f"{what} of {self.product} begin with '{name}'", hint=f"pulseiq incidents list {self.product}"
+                f"{what} of {self.product} {'begin' if found else 'begins'} with '{name}'",
+                hint=f"pulseiq incidents list {self.product}",
             )
         return found[0]
 
@@ -177,7 +189,7 @@ class Reader:
         names = [
             pages_of.series_of(self.contract, found, cause.elements) for cause in found.causes[:1] if cause.elements
         ]
-        return [self.curve(each, first, last, since) for each in [*names, found.metric]]
+        return [self._curve(each, first, last, since) for each in [*names, found.metric]]
 
     def segments(self, found: Incident, within: dict[str, str]) -> Segments | None:
         """A level of the tree of dimensions; None where the incident is not about a metric.

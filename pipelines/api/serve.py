@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
+import socket
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -55,17 +58,16 @@ def run(
     """Serve until interrupted.
 
     Raises:
-        UsageError: the token is too short to be one.
+        UsageError: the token is too short to be one, or the host is no address of this machine.
         ServiceError: the port is taken.
     """
+    _refuse_address(host, port)
     local = host in LOOPBACK_HOSTS
     if not local and token is None:
         token = secrets.token_urlsafe(24)
         echo(f"token: {token}")
     if token is not None and len(token) < _SHORTEST_TOKEN:
         raise UsageError(f"a token of {len(token)} characters is guessed soon", hint=f"give {_SHORTEST_TOKEN} or more")
-    if local and ports.listening(port):
-        raise ServiceError(f"port {port} is taken", hint=f"choose another: --port {ports.free_port(port + 1)}")
     made, reader = application(settings, contract, Access(token=token))
     done = threading.Event()
     beside = [
@@ -88,6 +90,39 @@ def run(
         done.set()
     if not server.started:
         raise ServiceError(f"{host}:{port} cannot be listened on", hint="choose another: --host, --port")
+
+
+def _refuse_address(host: str, port: int) -> None:
+    """Bind what the server will bind, and let it go; nobody is told of a token for a server that cannot start."""
+    elsewhere = UsageError(
+        f"host '{host}' is no address of this machine", hint=f"--host {ports.LOOPBACK}, or --host 0.0.0.0 for all"
+    )
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise elsewhere from error
+    refusals = [_refusal(family, address) for family, _, _, _, address in found]
+    if any(each is not None and each.errno == errno.EADDRINUSE for each in refusals):
+        raise ServiceError(f"port {port} is taken", hint=f"choose another: --port {ports.free_port(port + 1)}")
+    if any(isinstance(each, PermissionError) for each in refusals):
+        raise ServiceError(
+            f"port {port} is reserved by the system", hint=f"choose another: --port {ports.free_port(8040)}"
+        )
+    if None not in refusals:
+        raise elsewhere
+
+
+def _refusal(family: int, address: tuple[Any, ...]) -> OSError | None:
+    """Why an address cannot be bound, None when it can; with the options that the server sets."""
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error
+    return None
 
 
 def _keep_warm(reader: Reader, done: threading.Event) -> None:

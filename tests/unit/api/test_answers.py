@@ -123,9 +123,14 @@ def test_a_reason_is_asked_for_where_one_is_owed(own):
 @pytest.mark.parametrize(
     ("path", "status", "said"),
     [
-        ("/api/incidents/none", 404, "no incident of shop begin with 'none'"),
+        ("/api/incidents/none", 404, "no incident of shop begins with 'none'"),
         ("/api/series/nothing", 404, "'nothing' is no series of shop"),
         ("/api/series/traffic{planet=mars}", 404, "names no dimension"),
+        ("/api/series/traffic{device=toaster}", 404, "'traffic{device=toaster}' has no window from 20"),
+        ("/api/incidents?limit=0", 422, "parameter 'limit' is '0': expected 1 or more"),
+        ("/api/incidents?open=perhaps", 422, "parameter 'open' is 'perhaps': expected true or false"),
+        ("/api/series/traffic?since=soon", 422, "parameter 'since' is 'soon': expected a time such as"),
+        ("/api/incidents/none/segments?within=ios", 422, "is 'ios': expected a text of the form dimension=value"),
         ("/api/series/traffic?since=2026-01-02&until=2026-01-01", 400, "is no stretch of at most 60 days"),
         ("/api/ledger", 503, "does not answer"),
         ("/api/nowhere", 404, "there is no such page"),
@@ -141,8 +146,59 @@ def test_a_refusal_says_what_and_the_next_step(client, path, status, said):
 def test_pages_refuse_as_pages(client):
     answer = client.get("/incidents/none")
     assert answer.status_code == 404
-    assert "no incident of shop begin with &#39;none&#39;" in answer.text
+    assert "no incident of shop begins with &#39;none&#39;" in answer.text
     assert "pulseiq incidents list shop" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/incidents?which=foo", 422, "parameter &#39;which&#39; is &#39;foo&#39;: expected &#39;open&#39;"),
+        ("/series/traffic?days=-1", 422, "parameter &#39;days&#39; is &#39;-1&#39;: expected 1 or more"),
+        ("/series/traffic?days=abc", 422, "parameter &#39;days&#39; is &#39;abc&#39;: expected a whole number"),
+        ("/series/traffic{device=toaster}", 404, "has no window from 20"),
+    ],
+)
+def test_a_page_that_was_asked_for_wrongly_is_a_page_that_says_so(client, path, status, said):
+    answer = client.get(path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"].startswith("text/html")
+    assert said in answer.text
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (b"", "the body: it is missing"),
+        (b"{", "the body: it is no JSON"),
+        (b"[]", "the body: expected a JSON object"),
+        (b"{}", "field 'action': it is missing"),
+        (b'{"action": "shout", "actor": "Ada"}', "field 'action' is 'shout': expected 'acknowledge'"),
+        (b'{"action": "acknowledge", "actor": ""}', "field 'actor' is '': expected 1 or more characters"),
+        (
+            b'{"action": "acknowledge", "actor": "Ada", "\\ud800": 1}',
+            "the body is '\\ud800': expected a text of Unicode",
+        ),
+        (b'{"action": "note", "actor": "Ada", "colour": 1}', "field 'colour' is 1: there is no such field"),
+        (b'{"action": "mute", "actor": "Ada", "hours": "soon"}', "field 'hours' is 'soon': expected a number"),
+    ],
+)
+def test_a_body_of_another_form_is_refused_in_one_sentence(client, sent, said):
+    answer = client.post("/api/incidents/x/responses", content=sent, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert set(answer.json()) == {"error", "next"}
+    assert said in answer.json()["error"]
+    assert answer.json()["next"]
+
+
+def test_the_schema_states_a_refusal_in_the_form_that_it_has(client):
+    paths = client.get("/api/openapi.json").json()["paths"]
+    forms = [
+        each["responses"]["422"]["content"]["application/json"]["schema"] for path in paths.values()
+        for each in path.values()
+    ]  # fmt: skip
+    assert forms
+    assert all(each == {"$ref": "#/components/schemas/Problem"} for each in forms)
 
 
 def test_an_empty_lake_is_unknown_and_no_page_fails(made, tmp_path):
