@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field as Limited
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
-from pipelines.contract.form import Duration, Frozen
+from pipelines.contract.form import ChannelName, Duration, Frozen
 from pipelines.contract.sensitivity import TimeOfDay
 
 Level = Literal["SEV1", "SEV2", "SEV3", "SEV4"]
-ChannelName = Annotated[str, Limited(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
+# What stands in a link for a part of the incident.
+_PLACEHOLDER = "{incident_id}"
 
 
 class Channel(Frozen):
@@ -26,7 +28,7 @@ class Channel(Frozen):
     name: ChannelName
     to: Literal["sns", "webhook"]
     least: Level = "SEV4"
-    body: Annotated[str, Limited(pattern=r"^[a-z][a-z0-9_-]{0,40}$")] = "json"
+    body: ChannelName = "json"
     digest: bool = False
 
     @model_validator(mode="after")
@@ -48,6 +50,15 @@ class Alerting(Frozen):
     within: Duration = timedelta(hours=1)
     digest_at: TimeOfDay = 8 * 60
     link: str | None = None
+
+    @field_validator("link")
+    @classmethod
+    def _only_known_placeholders(cls, given: str | None) -> str | None:
+        """What nobody fills in would be sent as it stands."""
+        for found in re.findall(r"\{[^{}]*\}", given or ""):
+            if found != _PLACEHOLDER:
+                raise ValueError(f"'{found}' stands for nothing: write {_PLACEHOLDER} for the incident's id")
+        return given
 
     @model_validator(mode="after")
     def _names_are_different(self) -> Self:

@@ -7,17 +7,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from pipelines.contract.model import RESERVED
-from pipelines.contract.sample import NEARLY_ALL, Place, Sample, is_moment, places
+from pipelines.contract.sample import NEARLY_ALL, Place, Sample, is_moment, is_without_zone, places
 from pipelines.errors import UsageError
 
 _TIME_WORDS = ("time", "timestamp", "ts", "at", "date", "when", "occurred", "created")
+# These say when somebody had to do with an event after it was.
+_LATER_WORDS = (
+    *("sent", "received", "ingested", "ingestion", "processed", "arrived", "arrival", "stored", "updated", "logged"),
+    *("queue", "queued", "published", "written", "modified", "expires"),
+)
+_FORMS: tuple[tuple[str, Callable[[Any], bool]], ...] = (
+    ("rfc3339", is_moment),
+    ("epoch_ms", lambda value: isinstance(value, int) and 10**12 <= value < 10**13),
+    ("epoch_s", lambda value: isinstance(value, int | float) and 10**9 <= value < 10**10),
+)
 _ID_WORDS = ("id", "uuid", "guid")
 _TYPE_WORDS = ("type", "event", "kind", "action", "name")
 _ERROR_WORDS = ("error", "failed", "failure", "errored", "exception")
@@ -62,11 +72,16 @@ def draft(product: str, sample: Sample, events: Sequence[dict[str, Any]]) -> Dra
     envelope = _envelope(sample)
     dimensions: dict[str, Any] = dict(_dimensions(sample, envelope))
     mapped = envelope.mapped | set(dimensions.values())
+    kept, left = _kept(sample, envelope.mapped, dimensions)
+    dimensions = {name: path for name, path in dimensions.items() if path in kept}
     by_type = _by_type(events, envelope.type_path)
-    types, files = {}, {}
+    types: dict[str, Any] = {}
+    files: dict[str, str] = {}
     for name, own in by_type.items():
         file = f"{_plain(name)}.v1.json"
-        files[file] = _schema(name, own, len(own))
+        # Names that differ in their signs alone are the same in small letters.
+        file = file if file not in files else f"{_plain(name)}_{len(files)}.v1.json"
+        files[file] = _schema(name, own, kept)
         types[name] = {"versions": {1: {"schema": file}}}
     product_file = {
         "product": product,
@@ -83,7 +98,8 @@ def draft(product: str, sample: Sample, events: Sequence[dict[str, Any]]) -> Dra
         "dimensions": dimensions or {"everything": {"constant": "all"}},
         "events": types,
     }
-    metrics, words = _metrics(by_type, mapped)
+    taken = {*RESERVED, *dimensions, *(_column(path).lower() for path in kept)}
+    metrics, words = _metrics(by_type, {path: kind for path, kind in kept.items() if path not in mapped}, taken)
     return Draft(
         {
             "product.yaml": _yaml("What the events are and how they are read.", product_file),
@@ -95,6 +111,7 @@ def draft(product: str, sample: Sample, events: Sequence[dict[str, Any]]) -> Dra
             f"dimensions: {', '.join(dimensions) or 'none: no text field has between 2 and 60 values'}",
             f"event types: {', '.join(f'{name} ({len(own):,})' for name, own in by_type.items())}",
             *words,
+            *left,
         ),
     )
 
@@ -103,6 +120,8 @@ def _envelope(sample: Sample) -> _Envelope:
     found, everywhere = sample.places, [each for each in sample.places.values() if each.common(sample.events)]
     time, form = _time(sample)
     words = [f"event time: {time.path} ({form})"]
+    if unclear := _without_zone(sample):
+        words.append(f"no zone, so not taken for the event time: {', '.join(unclear)}")
     unique = [each for each in everywhere if each.type in ("string", "integer") and _is_unique(each, sample.events)]
     best = _best(unique, _ID_WORDS, needed=True)
     event_id: dict[str, Any] | str = best.path if best else {"position": True}
@@ -123,22 +142,45 @@ def _envelope(sample: Sample) -> _Envelope:
 
 
 def _time(sample: Sample) -> tuple[Place, str]:
-    """The field that says when an event was, and its form."""
-    forms: list[tuple[str, Callable[[Any], bool]]] = [
-        ("rfc3339", is_moment),
-        ("epoch_ms", lambda value: isinstance(value, int) and 10**12 <= value < 10**13),
-        ("epoch_s", lambda value: isinstance(value, int | float) and 10**9 <= value < 10**10),
+    """The field that says when an event was, and its form: what it is called decides, the form only between equals."""
+    fitting = [
+        (each, number)
+        for each in sample.places.values()
+        for number, (_, fits) in enumerate(_FORMS)
+        if each.common(sample.events) and each.share(fits) >= NEARLY_ALL
     ]
-    for form, fits in forms:
-        fitting = [
-            each for each in sample.places.values() if each.common(sample.events) and each.share(fits) >= NEARLY_ALL
-        ]
-        if best := _best(fitting, _TIME_WORDS, needed=False):
-            return best, form
+
+    def rank(found: tuple[Place, int]) -> tuple[int, int, int, int, str]:
+        each, number = found
+        own = [_TIME_WORDS.index(word) for word in each.words if word in _TIME_WORDS]
+        return _told(each), each.path.count("."), min(own, default=len(_TIME_WORDS)), number, each.path
+
+    if fitting:
+        best, number = min(fitting, key=rank)
+        return best, _FORMS[number][0]
+    unclear = _without_zone(sample)
     raise UsageError(
-        "no field holds a time in every event",
-        hint="each event needs one: RFC 3339 with a zone, or seconds or milliseconds since 1970",
+        "no field holds a time in every event" + (f"; without a zone are {', '.join(unclear)}" if unclear else ""),
+        hint="write it with its zone, as 2026-11-23T10:35:00Z, or as seconds or milliseconds since 1970",
     )
+
+
+def _told(place: Place) -> int:
+    """How well a name speaks for the time of an event: 0 best, 3 not at all."""
+    words = set(place.words)
+    if words & set(_LATER_WORDS):
+        return 2
+    if words & {"occurred", "happened"} or ("event" in words and words & set(_TIME_WORDS)):
+        return 0
+    return 1 if words & set(_TIME_WORDS) else 3
+
+
+def _without_zone(sample: Sample) -> list[str]:
+    return [
+        each.path
+        for each in sample.places.values()
+        if each.common(sample.events) and each.share(is_without_zone) >= NEARLY_ALL
+    ]
 
 
 def _dimensions(sample: Sample, envelope: _Envelope) -> dict[str, str]:
@@ -157,9 +199,9 @@ def _dimensions(sample: Sample, envelope: _Envelope) -> dict[str, str]:
     chosen = sorted(fitting, key=lambda each: (len(each.values), each.path))[:_MOST_DIMENSIONS]
     names: dict[str, str] = {}
     for each in sorted(chosen, key=lambda each: each.path):
-        name = _plain(each.name)
-        name = name if name not in names and name not in RESERVED else _plain(each.path.removeprefix("$."))
-        names[name] = each.path
+        short, long = _word(each.name), _word(each.path.removeprefix("$."))
+        wanted = (short, long, *(f"{long}_{number}" for number in range(2, 10)))
+        names[next(name for name in wanted if name not in {*names, *RESERVED})] = each.path
     return names
 
 
@@ -177,13 +219,57 @@ def _by_type(events: Iterable[dict[str, Any]], path: str | None) -> dict[str, li
     return dict(sorted(kept.items(), key=lambda item: -len(item[1])))
 
 
-def _schema(name: str, events: Sequence[dict[str, Any]], count: int) -> str:
-    """A JSON Schema of one type: types as seen, required what every event has, no number below zero where none was."""
-    tree: dict[str, Any] = {"type": "object", "properties": {}, "required": []}
-    for each in places(events).values():
-        kind = each.type
-        if kind is None:
+def _kept(sample: Sample, envelope: Set[str], dimensions: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Places that the schemas describe, with their types; in words what is left out, as two would be one column.
+
+    What is mapped comes first, then what most events have.
+    """
+    mapped = {*envelope, *dimensions.values()}
+    kept: dict[str, str] = {}
+    by_column: dict[str, str] = {}
+    left = []
+
+    def rank(each: Place) -> tuple[bool, bool, int, str]:
+        return each.path not in envelope, each.path not in mapped, -each.present, each.path
+
+    for each in sorted(sample.places.values(), key=rank):
+        if each.type is None:
             continue
+        path, column = each.path, _column(each.path)
+        around = next((other for other in kept if _within(path, other) or _within(other, path)), None)
+        if path not in mapped and column.lower() in RESERVED:
+            left.append(f"left out: {path}, PulseIQ has a column of its own called {column.lower()}")
+        elif path not in mapped and column.lower() in dimensions:
+            left.append(f"left out: {path}, a dimension is called {column.lower()}; rename that to have both")
+        elif column.lower() in by_column:
+            left.append(f"left out: {path}, it would be the same column as {by_column[column.lower()]}")
+        elif around is not None:
+            left.append(f"left out: {path}, since {around} cannot be a value and an object")
+        else:
+            kept[path] = each.type
+            by_column[column.lower()] = path
+    return kept, left
+
+
+def _within(path: str, other: str) -> bool:
+    return path.lower().startswith(f"{other.lower()}.")
+
+
+def _described(events: Sequence[dict[str, Any]], kept: Mapping[str, str]) -> list[tuple[Place, str]]:
+    """Places of one type's events with the types that they have in all events, without those that differ from it."""
+    found = [(each, kept[each.path]) for each in places(events).values() if each.path in kept]
+    return [(each, kind) for each, kind in found if each.type == kind or (each.type, kind) == ("integer", "number")]
+
+
+def _column(path: str) -> str:
+    return "_".join(path.split(".")[1:])
+
+
+def _schema(name: str, events: Sequence[dict[str, Any]], kept: Mapping[str, str]) -> str:
+    """A JSON Schema of one type: types as seen, required what every event has, no number below zero where none was."""
+    count = len(events)
+    tree: dict[str, Any] = {"type": "object", "properties": {}, "required": []}
+    for each, kind in _described(events, kept):
         *parents, leaf = each.path.split(".")[1:]
         node = tree
         for parent in parents:
@@ -204,20 +290,32 @@ def _schema(name: str, events: Sequence[dict[str, Any]], count: int) -> str:
     return json.dumps({**head, **tree, "additionalProperties": True}, indent=2) + "\n"
 
 
-def _metrics(by_type: dict[str, list[dict[str, Any]]], mapped: frozenset[str]) -> tuple[dict[str, Any], list[str]]:
-    """Suggested metrics: a count of each type, and what names and values of its fields speak for."""
+def _metrics(
+    by_type: dict[str, list[dict[str, Any]]], payload: Mapping[str, str], taken: Set[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """Suggested metrics: a count of each type, and what names and values of its fields speak for.
+
+    Args:
+        payload: places of their own columns, with types.
+        taken: names of columns, in small letters, which no metric may have.
+    """
     metrics: dict[str, Any] = {}
+
+    def free(name: str, kind: str) -> str:
+        plain = _word(name)
+        return next(each for each in (plain, *(f"{plain}_{kind}{n}" for n in ("", *range(2, 99)))) if each not in taken)
+
     for name, events in by_type.items():
         where = {"where": f"event_type = '{name}'"} if len(by_type) > 1 else {}
         own = "" if len(by_type) == 1 else f"{_plain(name)}_"
-        metrics[_plain(f"{own}count")] = {"kind": "count", **where, "direction": "both"}
-        for each in places(events).values():
-            column = "_".join(each.path.split(".")[1:])
-            if each.path in mapped or column in RESERVED or each.type is None or not column.isidentifier():
+        metrics[free(f"{own}count", "events")] = {"kind": "count", **where, "direction": "both"}
+        for each, _ in _described(events, payload):
+            column = _column(each.path)
+            if not column.isidentifier():
                 continue
             suggested = _suggested(each, column, len(events))
             if suggested:
-                metrics.setdefault(_plain(f"{own}{suggested[0]}"), {**suggested[1], **where})
+                metrics.setdefault(free(f"{own}{suggested[0]}", suggested[1]["kind"]), {**suggested[1], **where})
     return metrics, [f"metrics: {', '.join(metrics)}"]
 
 
@@ -257,6 +355,12 @@ def _is_unique(place: Place, events: int) -> bool:
 def _plain(text: str) -> str:
     """A name of small letters, digits and underscores; empty where nothing is left of the text."""
     return re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()).strip("_")[:60]
+
+
+def _word(text: str) -> str:
+    """Such a name that begins with a letter, as those of dimensions and metrics must."""
+    plain = _plain(text)
+    return plain if plain[:1].isalpha() else f"n_{plain}"
 
 
 def _yaml(comment: str, content: dict[str, Any]) -> str:

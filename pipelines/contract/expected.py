@@ -64,6 +64,8 @@ class Expected(Frozen):
             raise ValueError(f"give exactly one of {', '.join(_STATISTICS)}, refers")
         if self.min is None and self.max is None:
             raise ValueError("an expectation needs 'min', 'max' or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("'min' is more than 'max', so that nothing passes")
         if self.refers is not None and (self.layer != "silver" or self.by):
             raise ValueError("'refers' goes with layer silver and without 'by'")
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, cast
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
+from pipelines.contract.form import REFERENCE
 from pipelines.contract.model import RESERVED, Field, Type
 from pipelines.contract.pattern import fault
 from pipelines.errors import ContractError
@@ -32,6 +34,7 @@ RULES = {
     "pattern": "pattern",
     "enum": "enum",
 }
+_ANY_TYPE = (*_TYPES, "object", "array", "null")
 _WORDS = {"title", "description", "examples", "default", "deprecated", "$comment", "$id"}
 _LEAF = {"type", "format", "const", *_WORDS, *RULES}
 _OBJECT = {"$schema", "type", "properties", "required", "additionalProperties", *_WORDS}
@@ -93,7 +96,10 @@ def _read(file: Path) -> Mapping[str, Any]:
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        raise ContractError(f"{file}: {error.json_path}: {error.message}", hint="correct the schema") from error
+        # The drafts' own schema offers a type or a list of types, and says of anything else that it is neither.
+        what = f"{error.instance!r} is no type: expected one of {', '.join(_ANY_TYPE)}, or a list of them"
+        message = what if error.json_path.endswith(".type") and error.validator == "anyOf" else error.message
+        raise ContractError(f"{file}: {error.json_path}: {message}", hint=REFERENCE) from error
     return schema
 
 
@@ -150,8 +156,32 @@ def _field(file: Path, path: str, schema: Mapping[str, Any], required: bool) -> 
                 raise ContractError(f"{file}: {path}.enum: {value!r} is no {kind}", hint="correct the values")
     if "pattern" in rules and (wrong := fault(rules["pattern"])):
         raise ContractError(f"{file}: {path}.pattern: {wrong}: {rules['pattern']}", hint="correct the pattern")
+    _check_bounds(f"{file}: {path}", schema)
     column = re.sub(r"[^A-Za-z0-9_]", "_", path.removeprefix("$.").replace(".", "_"))
     return Field(column=column, path=path, type=kind, required=required and not nullable, **rules)
+
+
+def _check_bounds(place: str, schema: Mapping[str, Any]) -> None:
+    """Bounds that no value meets refuse every event."""
+    least, greatest = ("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")
+    for name in (*least, *greatest):
+        if name in schema and not _is_finite(schema[name]):
+            raise ContractError(f"{place}.{name}: a number too large to compare with", hint="write a smaller one")
+    pairs = [(low, high) for low in least for high in greatest]
+    for low, high in (*pairs, ("minLength", "maxLength")):
+        if low in schema and high in schema:
+            below, above = schema[low], schema[high]
+            if below > above or (below == above and "exclusive" in low + high):
+                raise ContractError(
+                    f"{place}: no value meets {low} {below} and {high} {above}", hint="correct one of them"
+                )
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
 
 
 def _kinds(schema: Mapping[str, Any]) -> tuple[list[Any], bool]:

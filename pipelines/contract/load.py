@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from pipelines.contract import events, expected, meaning
+from pipelines.contract.form import IN_WORDS, REFERENCE
 from pipelines.contract.model import Check, Contract, Envelope, Metric, Source
 from pipelines.contract.yaml_file import mapping, read_yaml
 from pipelines.errors import ContractError, UsageError
@@ -120,9 +121,12 @@ def _part(model: type[_Model], file: Path, place: str, given: Any) -> _Model:
         place_in_it = tuple(str(each) for each in first["loc"])
         where = ".".join((*([place] if place else []), *place_in_it))
         message = _MESSAGES.get(first["type"], first["msg"].removeprefix("Value error, "))
-        if first["type"] == "extra_forbidden" and len(place_in_it) == 1:
+        hint = "see contracts/shop for the form"
+        if first["type"] == "string_pattern_mismatch":
+            message, hint = f"'{first['input']}' is not {IN_WORDS[first['ctx']['pattern']]}", REFERENCE
+        elif first["type"] == "extra_forbidden" and len(place_in_it) == 1:
             known = {*model.model_fields, "dimensions"} - MADE if model is Contract else {*model.model_fields}
             message += f"; known are {', '.join(sorted(known))}"
         elif first["type"] not in (*_MESSAGES, "value_error") and isinstance(first["input"], str | int | float):
             message += f", found {first['input']!r}"
-        raise ContractError(f"{file}: {where}: {message}", hint="see contracts/shop for the form") from error
+        raise ContractError(f"{file}: {where}: {message}", hint=hint) from error

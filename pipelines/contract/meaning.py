@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from pipelines.contract.model import INTEGER_PARTS, RESERVED, Check, Contract, M
 from pipelines.contract.sensitivity import DATA, matches
 from pipelines.errors import ContractError
 
+# Bodies of a webhook that come with PulseIQ.
+_BODIES = ("json", "slack")
 _TIME_TYPES: Mapping[str, tuple[Type, ...]] = {
     "rfc3339": ("string",),
     "epoch_ms": ("integer",),
@@ -20,6 +23,12 @@ _TIME_TYPES: Mapping[str, tuple[Type, ...]] = {
 
 def checked(contract: Contract, file: Path, measured_file: Path) -> Contract:
     """The contract with its SQL made safe; ContractError names the place of the first thing that is wrong."""
+    if contract.born > datetime.now(UTC):
+        raise ContractError(
+            f"{file}: born: {contract.born.astimezone(UTC):%Y-%m-%d %H:%M} UTC is in the future: "
+            "every event until then would be refused",
+            hint="give the day of the first event",
+        )
     _check_sources(contract, file)
     known = _known(contract)
     taken = {name.lower() for name in known} | RESERVED
@@ -28,6 +37,8 @@ def checked(contract: Contract, file: Path, measured_file: Path) -> Contract:
         place = f"{measured_file}: metrics.{metric.name}"
         if metric.name in taken:
             raise ContractError(f"{place}: there is a column of that name", hint="rename the metric")
+        if metric.name == DATA:
+            raise ContractError(f"{place}: '{DATA}' stands for findings on the data", hint="rename the metric")
         metrics.append(_safe_metric(metric, contract, known, place))
     seen: set[str] = set()
     for i, each in enumerate(contract.checks):
@@ -37,6 +48,7 @@ def checked(contract: Contract, file: Path, measured_file: Path) -> Contract:
         seen.add(each.name)
         _check_check(each, contract, known, place)
     _check_patterns(contract, f"{measured_file}: sensitivity")
+    _check_bodies(contract, measured_file)
     return contract.model_copy(update={"metrics": tuple(metrics)})
 
 
@@ -86,10 +98,22 @@ def _check_patterns(contract: Contract, place: str) -> None:
                     raise ContractError(f"{where}.series: no dimension '{name}'", hint=f"one of: {known}")
 
 
+def _check_bodies(contract: Contract, file: Path) -> None:
+    """A channel whose template is missing would be heard of when the first incident is."""
+    for i, channel in enumerate(contract.alerting.channels):
+        template = f"{channel.body}.json.j2"
+        if channel.body not in _BODIES and not (file.parent / template).is_file():
+            raise ContractError(
+                f"{file}: alerts.channels[{i}].body: there is no {template} beside this file",
+                hint=f"write it, or one of: {', '.join(_BODIES)}",
+            )
+
+
 def _check_sources(contract: Contract, file: Path) -> None:
     types, columns = contract.path_types, {name.lower() for name in contract.columns}
     for name, source in contract.dimension_sources.items():
         place = f"{file}: dimensions.{name}"
+        _described(place, source, contract)
         if name.lower() in columns | RESERVED:
             raise ContractError(f"{place}: there is a column of that name", hint="rename the dimension")
         if not name.isidentifier() or name != name.lower():
@@ -99,12 +123,26 @@ def _check_sources(contract: Contract, file: Path) -> None:
         _expect(place, source, types, ("string", "integer", "boolean"))
     time, envelope = contract.envelope.event_time, contract.envelope
     _expect(f"{file}: envelope.event_time ({time.format})", time, types, _TIME_TYPES[time.format])
+    _described(f"{file}: envelope.event_id", envelope.event_id, contract)
     _expect(f"{file}: envelope.event_id", envelope.event_id, types, ("string", "integer", "number", "boolean"))
     _expect(f"{file}: envelope.event_type", envelope.event_type, types, ("string",))
     _expect(f"{file}: envelope.schema_version", envelope.schema_version, types, ("string", "integer"))
     constant = envelope.event_type.constant
     if constant is not None and constant not in contract.events:
         raise ContractError(f"{file}: envelope.event_type: no event type '{constant}'", hint=", ".join(contract.events))
+
+
+def _described(place: str, source: Source, contract: Contract) -> None:
+    """A path that is misspelt leads to nothing in every event; what the envelope reads need not be in a schema."""
+    envelope = contract.envelope
+    others = (envelope.event_type, envelope.schema_version, envelope.event_time)
+    versions = [version for event in contract.events.values() for version in event.versions]
+    known = {path for each in others for path in each.paths}
+    known |= {field.path for version in versions for field in (*version.mapped, *version.fields)}
+    if lost := [path for path in source.paths if path not in known]:
+        raise ContractError(
+            f"{place}: no schema describes {lost[0]}", hint="correct the path, or describe the field in a schema"
+        )
 
 
 def _expect(place: str, source: Source, types: Mapping[str, Type], allowed: tuple[Type, ...]) -> None:
@@ -117,6 +155,8 @@ def _expect(place: str, source: Source, types: Mapping[str, Type], allowed: tupl
 
 
 def _safe_metric(metric: Metric, contract: Contract, known: Mapping[str, Kind], place: str) -> Metric:
+    if twice := [name for name in metric.dimensions if metric.dimensions.count(name) > 1]:
+        raise ContractError(f"{place}.dimensions: '{twice[0]}' is given twice", hint="remove one of them")
     if foreign := set(metric.dimensions) - set(contract.dimensions):
         raise ContractError(f"{place}.dimensions: no dimension '{min(foreign)}'", hint=", ".join(contract.dimensions))
     safe: dict[str, Any] = {}

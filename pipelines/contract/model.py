@@ -228,6 +228,10 @@ class Check(Frozen):
     def _bounded(self) -> Self:
         if self.min is None and self.max is None:
             raise ValueError("a check needs 'min', 'max' or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("'min' is more than 'max', so that nothing passes")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError("'low' is more than 'high', so that no value is counted")
         if self.statistic == "in_range_share" and self.low is None and self.high is None:
             raise ValueError("in_range_share needs 'low', 'high' or both")
         if self.statistic == "in_set_share" and not self.values:

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pipelines.contract.load import DEFAULTS
 from pipelines.errors import UsageError
 
 # A sample may hold a few broken events, and what nearly every event has is taken for the rule.
@@ -22,6 +23,8 @@ NEARLY_ALL = 0.98
 # Enough to see rare fields; the rest of a longer file is not read.
 MOST_EVENTS = 50_000
 _MOST_VALUES = 5_000
+# Objects within objects, as many as a contract accepts unless it says otherwise.
+MOST_LEVELS: int = DEFAULTS["max_depth"]
 _NAME = re.compile(r"[A-Za-z_@][A-Za-z0-9_@-]*")
 
 
@@ -83,7 +86,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Sample:
-    """Events of a file: how many were read, how many lines were no object, and the places by path."""
+    """Events of a file: how many were read, how many lines were no usable object, and the places by path."""
 
     events: int
     not_events: int
@@ -103,16 +106,17 @@ def read(file: Path) -> tuple[Sample, list[dict[str, Any]]]:
                 break
             try:
                 event = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 event = None
-            if isinstance(event, dict):
+            if isinstance(event, dict) and not _is_deep(event):
                 events.append(event)
             elif line.strip():
                 bad += 1
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: cannot be read: {error}", hint="give JSON lines, plain or gzip") from error
     if not events:
-        raise UsageError(f"{file}: no line is a JSON object", hint="one event a line, as {...}")
+        hint = f"one event a line, as {{...}}, nested at most {MOST_LEVELS} deep"
+        raise UsageError(f"{file}: no line is a JSON object that can be used", hint=hint)
     return Sample(len(events), bad, places(events)), events
 
 
@@ -127,12 +131,34 @@ def places(events: Iterable[dict[str, Any]]) -> dict[str, Place]:
 
 def is_moment(value: Any) -> bool:
     """Whether a text is a time with a zone, as RFC 3339 has it."""
+    found = _time(value)
+    return found is not None and found.tzinfo is not None
+
+
+def is_without_zone(value: Any) -> bool:
+    """Whether a text would be such a time, did it not leave out the zone."""
+    found = _time(value)
+    return found is not None and found.tzinfo is None
+
+
+def _time(value: Any) -> datetime | None:
     if not isinstance(value, str) or not re.match(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d", value):
-        return False
+        return None
     try:
-        return datetime.fromisoformat(value.upper().replace(" ", "T")).tzinfo is not None
+        return datetime.fromisoformat(value.upper().replace(" ", "T"))
     except ValueError:
-        return False
+        return None
+
+
+def _is_deep(event: dict[str, Any]) -> bool:
+    """Whether objects and lists are nested deeper in it than a contract accepts."""
+    level: list[Any] = [event]
+    for _ in range(MOST_LEVELS):
+        below = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [value for values in below for value in values if isinstance(value, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _walk(event: dict[str, Any], path: str) -> Iterator[tuple[str, Any]]:
@@ -156,5 +182,6 @@ def _type(value: Any) -> str:
 def _lines(file: Path) -> Iterator[str]:
     with file.open("rb") as raw:
         compressed = raw.read(2) == b"\x1f\x8b"
-    with gzip.open(file, "rt", encoding="utf-8") if compressed else file.open(encoding="utf-8") as text:
+    # Some programs begin a file with a mark of its encoding, which is no part of the first event.
+    with gzip.open(file, "rt", encoding="utf-8-sig") if compressed else file.open(encoding="utf-8-sig") as text:
         yield from text

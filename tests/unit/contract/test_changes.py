@@ -59,7 +59,7 @@ def test_a_contract(case, tmp_path):
             "default: cash}",
             "is path $.payment.tender, default cash, was path $.payment.tender, default none",
         ),
-        ("line: $.machine.line", "line: $.machine.row", "is path $.machine.row, was path $.machine.line"),
+        ("line: $.machine.line", "line: $.kind", "is path $.kind, was path $.machine.line"),
     ],
 )
 def test_a_dimension_that_is_read_otherwise_breaks(tmp_path, replace, by, expected):

@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from pipelines import contract as contracts
 from pipelines.cli.main import build
 from pipelines.contract import Contract
-from pipelines.errors import UsageError
+from pipelines.errors import ContractError, UsageError
 
 
 def rides(count: int) -> list[dict[str, object]]:
@@ -40,10 +40,18 @@ def rides(count: int) -> list[dict[str, object]]:
     ]
 
 
-def drafted(folder: Path, events: list[dict[str, object]], *, lines: str = "") -> Contract:
+def invoked(file: Path, into: Path) -> Result:
+    return CliRunner().invoke(build(), ["new", "product", "rides", "--from", str(file), "--into", str(into)])
+
+
+def written(folder: Path, events: list[dict[str, object]], *, lines: str = "") -> Path:
     file = folder / "events.ndjson.gz"
     file.write_bytes(gzip.compress(("\n".join(map(json.dumps, events)) + "\n" + lines).encode()))
-    done = CliRunner().invoke(build(), ["new", "product", "rides", "--from", str(file), "--into", str(folder)])
+    return file
+
+
+def drafted(folder: Path, events: list[dict[str, object]], *, lines: str = "") -> Contract:
+    done = invoked(written(folder, events, lines=lines), folder)
     assert done.exit_code == 0, done.exception
     return contracts.load(folder / "rides")
 
@@ -110,3 +118,116 @@ def test_a_sample_that_cannot_be_used_is_refused(tmp_path: Path, text: str, word
     assert isinstance(done.exception, UsageError)
     assert words in done.exception.what
     assert not (tmp_path / "rides").exists()
+
+
+def nested(levels: int) -> str:
+    return '{"a":' * levels + "1" + "}" * levels + "\n"
+
+
+@pytest.mark.parametrize("levels", [21, 900, 5_000])
+def test_events_nested_too_deeply_are_counted_and_not_looked_at(tmp_path: Path, levels: int) -> None:
+    done = invoked(written(tmp_path, rides(300), lines=nested(levels)), tmp_path)
+    assert done.exit_code == 0, done.exception
+    assert "1 lines were no JSON objects, or nested too deeply" in done.stdout
+    (tmp_path / "deep.ndjson").write_text(nested(levels))
+    alone = invoked(tmp_path / "deep.ndjson", tmp_path / "alone")
+    assert isinstance(alone.exception, UsageError)
+    assert "nested at most 20 deep" in str(alone.exception)
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    sample = written(tmp_path, rides(300))
+    for into in (Path("/proc/nope"), sample):
+        refused = invoked(sample, into).exception
+        assert isinstance(refused, UsageError)
+        assert str(into) in refused.what
+    assert sample.is_file()
+
+
+def test_a_mark_of_the_encoding_is_no_part_of_the_first_event(tmp_path: Path) -> None:
+    file = tmp_path / "events.ndjson"
+    file.write_text("\ufeff" + "\n".join(map(json.dumps, rides(300))), encoding="utf-8")
+    done = invoked(file, tmp_path)
+    assert done.exit_code == 0, done.exception
+    assert "drafted from 300 events" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"a": {"b": 3}, "a_b": 4}, "left out: $.a_b, it would be the same column as $.a.b"),
+        ({"App_Build": 3}, "left out: $.app.build, it would be the same column as $.App_Build"),
+        ({"batch_id": 4}, "left out: $.batch_id, PulseIQ has a column of its own called batch_id"),
+        ({"platform": 4}, "left out: $.platform, a dimension is called platform"),
+    ],
+)
+def test_of_two_fields_that_would_be_one_column_one_is_left_out(
+    tmp_path: Path, more: dict[str, object], said: str
+) -> None:
+    done = invoked(written(tmp_path, [{**each, **more} for each in rides(400)]), tmp_path)
+    assert done.exit_code == 0, done.exception
+    assert said in done.stdout
+    contract = contracts.load(tmp_path / "rides")
+    assert len({column.lower() for column in contract.columns}) == len(contract.columns)
+
+
+def test_a_field_that_is_a_value_here_and_an_object_there_is_left_out_where_it_is_seldom(tmp_path: Path) -> None:
+    events = [{**each, "car": {"age": 3} if i % 3 else 7} for i, each in enumerate(rides(600))]
+    columns = drafted(tmp_path, events).columns
+    assert "car_age" in columns
+    assert "car" not in columns
+
+
+def test_types_that_differ_between_event_types_still_make_a_contract(tmp_path: Path) -> None:
+    events = [{**each, "load": 7 if each["type"] == "rideRequested" else "7"} for each in rides(600)]
+    assert "load" not in drafted(tmp_path, events).columns
+
+
+def test_a_metric_has_no_name_that_a_column_has(tmp_path: Path) -> None:
+    events: list[dict[str, object]] = [{"ts": 1_760_000_000 + i, "amount": i % 77, "count": i % 7} for i in range(500)]
+    assert [each.name for each in drafted(tmp_path, events).metrics] == ["count_events", "amount_sum"]
+
+
+def test_a_sample_of_which_no_contract_loads_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder: Path) -> None:
+        raise ContractError(f"{folder}: it does not load")
+
+    sample = written(tmp_path, rides(300))
+    monkeypatch.setattr("pipelines.contract.load", refuse)
+    refused = invoked(sample, tmp_path).exception
+    assert isinstance(refused, UsageError)
+    assert "does not load" in refused.what
+    assert not (tmp_path / "rides").exists()
+
+
+MOMENT, SECOND, MILLISECOND = "2026-11-01T10:00:00Z", 1_760_000_000, 1_760_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("times", "chosen"),
+    [
+        ({"sentAt": MOMENT, "occurredAt": MILLISECOND}, ("$.occurredAt", "epoch_ms")),
+        ({"ingestedAt": MOMENT, "occurredAt": MOMENT}, ("$.occurredAt", "rfc3339")),
+        ({"received_at": MOMENT, "ts": SECOND}, ("$.ts", "epoch_s")),
+        ({"createdInQueue": MOMENT, "timestamp": MILLISECOND}, ("$.timestamp", "epoch_ms")),
+        ({"updated": MOMENT, "eventTime": SECOND}, ("$.eventTime", "epoch_s")),
+        ({"number": SECOND, "sentAt": MOMENT}, ("$.sentAt", "rfc3339")),
+        ({"time_a": MILLISECOND, "time_b": MOMENT}, ("$.time_b", "rfc3339")),
+    ],
+)
+def test_what_a_time_is_called_decides_before_its_form(
+    tmp_path: Path, times: dict[str, object], chosen: tuple[str, str]
+) -> None:
+    time = drafted(tmp_path, [{**times, "load": i % 7} for i in range(200)]).envelope.event_time
+    assert (time.path, time.format) == chosen
+
+
+def test_times_without_a_zone_are_named(tmp_path: Path) -> None:
+    local: list[dict[str, object]] = [{"when": "2026-11-01 10:00:00", "load": i % 7} for i in range(200)]
+    refused = invoked(written(tmp_path, local), tmp_path).exception
+    assert isinstance(refused, UsageError)
+    assert refused.what.endswith("without a zone are $.when")
+    assert "with its zone, as 2026-11-23T10:35:00Z" in str(refused.hint)
+    done = invoked(written(tmp_path, [{**each, "sent": MOMENT} for each in local]), tmp_path)
+    assert "event time: $.sent (rfc3339)" in done.stdout
+    assert "no zone, so not taken for the event time: $.when" in done.stdout

@@ -12,6 +12,7 @@ from pipelines import contract as contracts
 from pipelines.contract.load import FOLDER
 from pipelines.errors import ContractError, UsageError
 
+KIOSK = Path(__file__).resolve().parents[2] / "data" / "kiosk"
 EDITS = yaml.safe_load(Path(__file__).with_name("refused.yaml").read_text(encoding="utf-8"))
 
 
@@ -30,6 +31,23 @@ def test_refused_with_file_place_and_reason(shop, edit):
     with pytest.raises(ContractError) as refused:
         contracts.load(shop)
     assert str(refused.value) == f"{shop}/{edit['message']} | next: {edit['next']}"
+
+
+def test_an_id_made_of_what_no_schema_describes_is_refused(tmp_path):
+    kiosk = Path(shutil.copytree(KIOSK, tmp_path / "kiosk"))
+    contracts.load(kiosk)
+    file = kiosk / "product.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("$.seq", "$.sqe"), encoding="utf-8")
+    with pytest.raises(ContractError, match=r"/kiosk/product\.yaml: envelope\.event_id: no schema describes \$\.sqe"):
+        contracts.load(kiosk)
+
+
+def test_a_channels_own_template_is_found_beside_the_contract(shop):
+    file = shop / "metrics.yaml"
+    told = "alerts:\n  link: https://pulseiq.example/{incident_id}\n  channels: [{name: a, to: webhook, body: pager}]\n"
+    file.write_text(f"{told}{file.read_text(encoding='utf-8')}", encoding="utf-8")
+    (shop / "pager.json.j2").write_text('{"summary": {{ message.subject | tojson }}}\n', encoding="utf-8")
+    assert contracts.load(shop).alerting.channels[0].body == "pager"
 
 
 def test_bytes_that_are_no_text_are_refused(shop):
