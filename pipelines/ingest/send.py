@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import cycle
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
@@ -15,6 +16,9 @@ from pipelines.ingest.files import Record
 BACKFILL: list[tuple[str, str | bytes | None]] = [("pulseiq-backfill", b"1")]
 _PATIENCE_SECONDS = 60.0
 _REPORT_EVERY = 5_000
+_ASK_SECONDS = 15.0
+# By its key, as the producer is configured.
+_BY_KEY = -1
 
 OnProgress = Callable[[int, int], None]
 
@@ -30,6 +34,9 @@ class Sent:
 def send(producer: Producer, topic: str, records: Iterable[Record], progress: OnProgress | None = None) -> Sent:
     """Send every record and wait until the broker has acknowledged all of them.
 
+    Those without a key go to the topic's partitions in turn: left to itself the producer fills one of them for a while,
+    and the others look as if nothing came.
+
     Args:
         progress: called now and then with records handed over and bytes of the file read.
 
@@ -39,13 +46,15 @@ def send(producer: Producer, topic: str, records: Iterable[Record], progress: On
     errors: list[str] = []
     too_large: list[int] = []
     count = 0
+    turns = cycle(_partitions(producer, topic))
 
     def note(error: object, message: object) -> None:
         if error is not None:
             errors.append(str(error))
 
     for record in records:
-        if _hand_over(producer, topic, record, note):
+        partition = next(turns) if record.key is None else _BY_KEY
+        if _hand_over(producer, topic, record, partition, note):
             count += 1
         else:
             too_large.append(record.line)
@@ -61,12 +70,22 @@ def send(producer: Producer, topic: str, records: Iterable[Record], progress: On
     return Sent(count, tuple(too_large))
 
 
-def _hand_over(producer: Producer, topic: str, record: Record, note: Callable[[object, object], None]) -> bool:
+def _partitions(producer: Producer, topic: str) -> list[int]:
+    try:
+        found = producer.list_topics(topic, timeout=_ASK_SECONDS).topics[topic].partitions
+    except KafkaException as error:
+        raise ServiceError(f"topic {topic}: {error}", hint="pulseiq status") from error
+    return sorted(found) or [_BY_KEY]
+
+
+def _hand_over(
+    producer: Producer, topic: str, record: Record, partition: int, note: Callable[[object, object], None]
+) -> bool:
     """Give one record to the producer, waiting while its queue is full; False where Kafka takes none so large."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            producer.produce(topic, record.value, record.key, headers=BACKFILL, on_delivery=note)
+            producer.produce(topic, record.value, record.key, partition, headers=BACKFILL, on_delivery=note)
             return True
         except BufferError:
             if time.monotonic() > deadline:
