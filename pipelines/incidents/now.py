@@ -73,6 +73,8 @@ def _state(contract: Contract, tick: Tick | None, abnormal: bool, at: datetime) 
         return "unknown", f"unknown: {seen}. {start}"
     if not tick.caught_up:
         return "unknown", f"unknown: no data since {until}; the streams have not read all that Kafka holds"
+    if tick.baseline_until is None:
+        return "unknown", f"unknown: no baseline, so nothing was judged. Next: pulseiq run baseline {contract.product}"
     return "normal", f"normal, {seen}"
 
 

@@ -12,13 +12,15 @@ from pipelines.platform.lake import Lake
 
 @dataclass(frozen=True)
 class Tick:
-    """The last evaluation: when, up to which window, and whether refine had read everything by then."""
+    """The last evaluation: when, up to which window, whether refine had read everything by then, and until when the
+    baseline was learnt that it judged by; None where there was none."""
 
     tick_at: datetime
     now: datetime
     data_until: datetime | None
     caught_up: bool
     windows: int
+    baseline_until: datetime | None
 
 
 def incidents(lake: Lake, product: str, *, retracted: bool = False) -> list[Incident]:
@@ -42,6 +44,7 @@ def last_tick(lake: Lake, product: str) -> Tick | None:
         data_until=_utc(row["data_until"]) if row["data_until"] else None,
         caught_up=bool(row["caught_up"]),
         windows=int(row["windows"]),
+        baseline_until=_utc(row["baseline_until"]) if row["baseline_until"] else None,
     )
 
 

@@ -30,7 +30,7 @@ _CONCENTRATION = 200.0
 _MOST_EXPLAINED = 3.0
 _ARRIVED = ("silver", "held", "quarantine", "duplicates")
 _WORDS = {
-    "quarantine": "were rejected by row rules",
+    "quarantine": "went to quarantine",
     "duplicates": "were duplicates",
     "late": "arrived late",
 }

@@ -19,6 +19,7 @@ from pipelines.contract import Contract
 from pipelines.detect import baseline
 from pipelines.errors import StateError
 from pipelines.gold import series
+from pipelines.incidents import now
 from pipelines.jobs import curves, detect_state, spread
 from pipelines.platform import spark as sparks
 from pipelines.platform.lake import Lake
@@ -29,6 +30,8 @@ LONGEST_HISTORY = timedelta(weeks=8)
 # A recorded log has no future: this part of it, from its end, is judged by what came before.
 JUDGED_SHARE_OF_A_LOG = 0.25
 _KEPT_RUNS = 7
+# An incident that is older is what has become of the product: it is learnt.
+LONGEST_INCIDENT = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,13 @@ class BaselineReport:
     history_days: float
     until: datetime
     seconds: float
+    kept_out: str | None = None
 
     def __str__(self) -> str:
+        kept_out = f", when the incident {self.kept_out} began, which is still open" if self.kept_out else ""
         return (
             f"baseline: {self.series} series of {self.product} from {self.history_days:.1f} days of history "
-            f"({self.windows} windows) until {self.until:%Y-%m-%d %H:%M} UTC, in {self.seconds:.1f} s"
+            f"({self.windows} windows) until {self.until:%Y-%m-%d %H:%M} UTC{kept_out}, in {self.seconds:.1f} s"
         )
 
 
@@ -60,8 +65,9 @@ def run(
 
     Args:
         most_cells: windows times series up to which it is learnt in the driver, beyond in executors; to the same rows.
-        until: end of the history; windows before it are learnt from, later ones can be tested. By default all windows
-            that can no longer change (clock `arrival`), or the first three quarters of the log (clock `event`).
+        until: end of the history; windows before it are learnt from, later ones can be tested, and are judged anew
+            where a baseline had learnt from them. By default all windows that can no longer change (clock `arrival`),
+            or the first three quarters of the log (clock `event`), and nothing of an incident that is open.
 
     Raises:
         StateError: gold has no windows, or too few, before `until`.
@@ -74,7 +80,9 @@ def run(
     version = gold.version()
     uri = settings.table_uri(contract.product, "gold")
     first, last = _span(spark, uri, version, contract)
-    end = _floor(until or _default_until(contract, first, last), contract.window)
+    given = until is not None
+    until, kept_out = (until, None) if until else _default_until(lake, contract, first, last)
+    end = _floor(until, contract.window)
     start = max(first, _floor(end - LONGEST_HISTORY, contract.window))
     count = int((end - start) / contract.window)
     if count < baseline.FEWEST_WINDOWS:
@@ -86,9 +94,9 @@ def run(
     rows = series.gold(sparks.beside(spark), uri, start, end, version)
     if series.segments(rows, contract) * count <= most_cells:
         frame = series.read(spark, uri, contract, start, end, version)
-        detect_state.store_baseline(lake, contract, baseline.fit(frame, contract, end), keep=_KEPT_RUNS)
+        detect_state.store_baseline(lake, contract, baseline.fit(frame, contract, end), _KEPT_RUNS, last=given)
     else:
-        where = detect_state.replaced_baseline(lake, contract, end, _KEPT_RUNS)
+        where = detect_state.replaced_baseline(lake, contract, end, _KEPT_RUNS, last=given)
         with spread.learnt(rows, contract, start, end) as found:
             spread.replace(found, settings.table_uri(contract.product, "baseline"), where)
         frame = series.read(spark, uri, contract, start, end, version, only=())
@@ -101,6 +109,7 @@ def run(
         history_days=(end - start) / timedelta(days=1),
         until=end,
         seconds=round(time.monotonic() - started, 1),
+        kept_out=kept_out,
     )
 
 
@@ -115,10 +124,15 @@ def _span(spark: SparkSession, uri: str, version: int, contract: Contract) -> tu
     return datetime.fromtimestamp(found["first"], UTC), datetime.fromtimestamp(found["last"], UTC) + contract.window
 
 
-def _default_until(contract: Contract, first: datetime, last: datetime) -> datetime:
+def _default_until(lake: Lake, contract: Contract, first: datetime, last: datetime) -> tuple[datetime, str | None]:
+    """The end of the history, and the incident that it ends before, if there is one."""
     if contract.clock == "event":
-        return last - (last - first) * JUDGED_SHARE_OF_A_LOG
-    return datetime.now(UTC) - contract.allowed_lateness
+        return last - (last - first) * JUDGED_SHARE_OF_A_LOG, None
+    at = datetime.now(UTC)
+    until = at - contract.allowed_lateness
+    begun = [(each.since.replace(tzinfo=UTC), each.incident_id) for each in now.ask(lake, contract, at).counted]
+    recent = [each for each in begun if until - LONGEST_INCIDENT < each[0] < until]
+    return min(recent, default=(until, None))
 
 
 def _floor(moment: datetime, window: timedelta) -> datetime:

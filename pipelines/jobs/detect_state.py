@@ -99,6 +99,9 @@ _TICKS = pa.schema(
     ]
 )
 
+# Class and reason of what was held, once a person has decided.
+_NOW = {"release": ("silver", ""), "reject": ("quarantine", "rejected by a person")}
+
 # The tables that detect and baseline write, by name.
 SCHEMAS = {"baseline": BASELINE, "evidence": EVIDENCE, "incidents": _INCIDENTS, "ticks": _TICKS}
 
@@ -133,9 +136,9 @@ def facts_and_results(lake: Lake, contract: Contract, since: datetime) -> tuple[
 
     Facts have columns window_start (without zone), class, reason, n; results window_start, check, observed, expected,
     owner, judge (the gate), one row per window that the failed batch has events of. What was held and is released is as
-    good as any.
+    good as any; what was held and is rejected is in quarantine.
     """
-    released = _released(lake, contract.product)
+    decided = _decided(lake, contract.product)
     batches = lake.read(contract.product, "batches", columns=["query_id", "batch_id", "facts"]).to_pylist()
     first = since.astimezone(UTC).replace(tzinfo=None)
     counted: list[tuple[datetime, str, str, int]] = []
@@ -144,8 +147,10 @@ def facts_and_results(lake: Lake, contract: Contract, since: datetime) -> tuple[
         for fact in row["facts"] or ():
             start = fact["window_start"].astimezone(UTC).replace(tzinfo=None)
             if start >= first:
-                let_through = fact["class"] == "held" and (row["query_id"], row["batch_id"]) in released
-                counted.append((start, "silver" if let_through else fact["class"], fact["reason"] or "", fact["n"]))
+                known = (fact["class"], fact["reason"] or "")
+                if fact["class"] == "held":
+                    known = _NOW.get(decided.get((row["query_id"], row["batch_id"]), ""), known)
+                counted.append((start, *known, fact["n"]))
                 if fact["class"] in ("silver", "held"):
                     windows.setdefault((row["query_id"], row["batch_id"]), set()).add(start)
     facts = pd.DataFrame(counted, columns=["window_start", "class", "reason", "n"])
@@ -153,7 +158,7 @@ def facts_and_results(lake: Lake, contract: Contract, since: datetime) -> tuple[
     if lake.exists(contract.product, "quality_results"):
         wrong = (~pc.field("success")) & (~pc.field("errored"))
         for row in lake.read(contract.product, "quality_results", filter=wrong).to_pylist():
-            if (row["query_id"], row["batch_id"]) in released:
+            if decided.get((row["query_id"], row["batch_id"])) == "release":
                 continue
             for start in sorted(windows.get((row["query_id"], row["batch_id"]), ())):
                 failed.append((start, row["check"], row["observed"], row["expected"], row["owner"], "gate"))
@@ -164,30 +169,34 @@ def facts_and_results(lake: Lake, contract: Contract, since: datetime) -> tuple[
     return summed, results
 
 
-def _released(lake: Lake, product: str) -> set[tuple[str, int]]:
-    """Query and number of the batches that were held and let through since."""
+def _decided(lake: Lake, product: str) -> dict[tuple[str, int], str]:
+    """What people said of batches that were held, by query and number: release or reject."""
     if not lake.exists(product, "command_log"):
-        return set()
-    done = (pc.field("command") == "release") & (pc.field("outcome") == "done")
-    rows = lake.read(product, "command_log", ["target_query_id", "target_batch_id"], done).to_pylist()
-    return {(row["target_query_id"], row["target_batch_id"]) for row in rows}
+        return {}
+    done = pc.field("command").isin(list(_NOW)) & (pc.field("outcome") == "done")
+    columns = ["target_query_id", "target_batch_id", "command"]
+    rows = lake.read(product, "command_log", columns, done).to_pylist()
+    return {(row["target_query_id"], row["target_batch_id"]): row["command"] for row in rows}
 
 
-def store_baseline(lake: Lake, contract: Contract, learnt: pd.DataFrame, keep: int) -> None:
-    """Replace this run's rows and drop all but the newest runs."""
+def store_baseline(lake: Lake, contract: Contract, learnt: pd.DataFrame, keep: int, *, last: bool = False) -> None:
+    """Replace this run's rows and drop all but the newest runs; see `replaced_baseline`."""
     if not len(learnt):
         return
     rows = learnt.copy()
     for name in ("dims", "dispersions", "scales", "shapes", "quantiles"):
         rows[name] = [list(each.items()) for each in rows[name]]
-    where = replaced_baseline(lake, contract, learnt["until"].iloc[0], keep)
+    where = replaced_baseline(lake, contract, learnt["until"].iloc[0], keep, last=last)
     lake.replace(contract.product, "baseline", _arrow(rows, BASELINE), where)
 
 
-def replaced_baseline(lake: Lake, contract: Contract, until: datetime, keep: int) -> str:
-    """Which rows a baseline takes the place of: those of the same `until`, and of all runs but the newest."""
-    where = f"until = '{_text(until)}'"
-    runs = [run for run, _ in _runs(lake, contract)]
+def replaced_baseline(lake: Lake, contract: Contract, until: datetime, keep: int, *, last: bool = False) -> str:
+    """Which rows a baseline takes the place of: those of the same `until`, and of all runs but the newest.
+
+    With `last` also those of every run that ends later: what these have learnt from is to be judged.
+    """
+    where = f"until {'>=' if last else '='} '{_text(until)}'"
+    runs = [run for run, _ in _runs(lake, contract) if not last or _text(run) < _text(until)]
     return f"({where}) OR until < '{_text(runs[-keep + 1])}'" if len(runs) >= keep else where
 
 

@@ -96,6 +96,12 @@ def _local_session(endpoint_url: str, region: str) -> LocalSession:
     return session
 
 
+def folders(target: Target, bucket: str, prefix: str) -> list[str]:
+    """The prefixes one level below `prefix`, each with its slash at the end."""
+    pages = client(target, "s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+    return [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
+
+
 def delete_prefix(target: Target, bucket: str, prefix: str) -> int:
     """Delete every object whose key begins with `prefix`; returns how many there were."""
     s3 = client(target, "s3")

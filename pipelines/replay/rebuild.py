@@ -5,12 +5,13 @@ A rebuild decides nothing again: what the gate held and what people released or 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 
 from pipelines import contract as contracts
 from pipelines.contract import Contract
 from pipelines.errors import StateError
-from pipelines.jobs import baseline
+from pipelines.jobs import baseline, detect_state
 from pipelines.jobs.live import Live
 from pipelines.platform import aws, kafka
 from pipelines.platform.lake import Lake
@@ -18,6 +19,10 @@ from pipelines.platform.settings import Settings
 from pipelines.platform.spark import session
 
 Echo = Callable[[str], object]
+
+# What Kafka does not bring back: what was judged by which baseline, what people were told, and what they said of it.
+# Not ticks: every window since the baseline is judged anew.
+KEPT = ("baseline", "curves", "evidence", "incidents", "outbox", "responses")
 
 
 def rebuild_all(settings: Settings, echo: Echo = print) -> list[str]:
@@ -44,20 +49,25 @@ def records_of(settings: Settings, contract: Contract) -> int:
 
 
 def from_kafka(settings: Settings, contract: Contract, echo: Echo = print) -> None:
-    """Remove a product's tables and checkpoints, then fill them again."""
+    """Remove what Kafka brings back of a product's tables, and its checkpoints, then fill them again."""
     with Live(session(settings, f"replay-{contract.product}"), settings, contract):
-        remove_lake(settings, contract)
+        remove_lake(settings, contract, keep=KEPT)
     fill(settings, contract, echo)
 
 
-def remove_lake(settings: Settings, contract: Contract) -> None:
-    """Delete every object of a product's tables and checkpoints."""
-    for prefix in (f"{contract.product}/", f"_checkpoints/{contract.product}/"):
+def remove_lake(settings: Settings, contract: Contract, keep: Collection[str] = ()) -> None:
+    """Delete every object of a product's tables but those to `keep`, and of its checkpoints."""
+    tables = aws.folders(settings, settings.lake_bucket, f"{contract.product}/")
+    kept = {f"{contract.product}/{name}/" for name in keep}
+    for prefix in (*[each for each in tables if each not in kept], f"_checkpoints/{contract.product}/"):
         aws.delete_prefix(settings, settings.lake_bucket, prefix)
 
 
 def fill(settings: Settings, contract: Contract, echo: Echo = print) -> None:
-    """Run bronze and refine over everything in Kafka, then the baseline if there is enough to learn one from."""
+    """Run bronze and refine over everything in Kafka, then the baseline if there is enough to learn one from.
+
+    Where a baseline was kept, its history stays as long as it was: later windows were judged by it, and still are.
+    """
     total = records_of(settings, contract)
     echo(f"{contract.product}: rebuilding the lake from {total:,} records in Kafka")
     spark = session(settings, f"rebuild-{contract.product}")
@@ -65,7 +75,8 @@ def fill(settings: Settings, contract: Contract, echo: Echo = print) -> None:
         running.start(once=True)
         running.drain()
     try:
-        echo(f"{contract.product}: {baseline.run(spark, settings, contract)}")
+        known = detect_state.newest_baseline(Lake(settings), contract, before=datetime.now(UTC))
+        echo(f"{contract.product}: {baseline.run(spark, settings, contract, known[0] if known else None)}")
     except StateError as error:
         # Of a product this young there was none before either.
         echo(f"{contract.product}: no baseline yet: {error}")

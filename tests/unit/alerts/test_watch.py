@@ -14,7 +14,7 @@ CHANNELS = [{"name": "on-call", "to": "sns", "least": "SEV1"}, {"name": "mail", 
 
 
 def tick(data_until: datetime | None = LAST, *, caught_up: bool = True) -> Tick:
-    return Tick(tick_at=LAST, now=LAST, data_until=data_until, caught_up=caught_up, windows=3)
+    return Tick(tick_at=LAST, now=LAST, data_until=data_until, caught_up=caught_up, windows=3, baseline_until=LAST)
 
 
 def told(last: Tick | None, after: timedelta, known: list[Entry] | None = None) -> list[Entry]:
@@ -34,7 +34,9 @@ def test_every_channel_is_told_of_a_silence_once() -> None:
 
 
 def test_a_loop_that_turns_but_does_not_catch_up_is_as_good_as_silent() -> None:
-    behind = Tick(tick_at=LAST + timedelta(hours=1), now=LAST, data_until=LAST, caught_up=False, windows=0)
+    behind = Tick(
+        tick_at=LAST + timedelta(hours=1), now=LAST, data_until=LAST, caught_up=False, windows=0, baseline_until=LAST
+    )
     (first, _) = told(behind, timedelta(hours=1))
     assert "the streams have not read all that Kafka holds" in first.message.text
 

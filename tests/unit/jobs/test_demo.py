@@ -16,7 +16,7 @@ from pipelines.jobs import demo
 LEARNT = datetime(2026, 11, 27, 12, 10, tzinfo=UTC)
 SENT = LEARNT - timedelta(seconds=30)
 LATER = LEARNT + timedelta(seconds=15)
-TOLD = Tick(tick_at=LATER, now=LATER, data_until=LATER, caught_up=True, windows=24)
+TOLD = Tick(tick_at=LATER, now=LATER, data_until=LATER, caught_up=True, windows=24, baseline_until=SENT)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ TOLD = Tick(tick_at=LATER, now=LATER, data_until=LATER, caught_up=True, windows=
     [
         None,
         # It knew nothing of what is normal, and so it judged nothing.
-        replace(TOLD, now=LEARNT - timedelta(seconds=1), data_until=LEARNT, windows=0),
+        replace(TOLD, now=LEARNT - timedelta(seconds=1), data_until=LEARNT, windows=0, baseline_until=None),
         replace(TOLD, caught_up=False),
         replace(TOLD, data_until=None),
         replace(TOLD, data_until=SENT - timedelta(seconds=1)),

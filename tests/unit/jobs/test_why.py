@@ -185,3 +185,30 @@ def test_the_answer_is_printed_for_people_and_for_programs(lake: Lake) -> None:
 def test_a_time_that_is_none_is_refused() -> None:
     with pytest.raises(UsageError, match="'noon' is not a time"):
         command.moment_of("noon")
+
+
+def test_a_name_that_is_no_metric_is_refused_before_the_lake_is_read(lake: Lake) -> None:
+    with pytest.raises(UsageError, match="shop has no metric 'trafic'") as refused:
+        why.ask(lake, shop(), "trafic{device=ios}", at(HISTORY + RECENT))
+    assert refused.value.hint == "one of: traffic"
+
+
+@pytest.mark.parametrize("asked", ["traffic{app_version=1,device=ios}", "traffic{device=ios, app_version=1}"])
+def test_segments_may_be_named_in_any_order(lake: Lake, monkeypatch: pytest.MonkeyPatch, asked: str) -> None:
+    asked_for = []
+
+    def judged(lake: Lake, contract: Contract, answer: why.Answer, *_: object) -> why.Answer:
+        asked_for.append(answer.series)
+        return answer
+
+    read = detect_state.load_baseline
+
+    def with_pair(*arguments: object, **named: object) -> pd.DataFrame:
+        rows = read(*arguments, **named)  # type: ignore[arg-type]
+        pair = rows["series"] == "traffic{device=web}"
+        return rows.assign(series=rows["series"].mask(pair, "traffic{device=ios,app_version=1}"))
+
+    monkeypatch.setattr(detect_state, "load_baseline", with_pair)
+    monkeypatch.setattr(why, "_judged", judged)
+    assert why.ask(lake, shop(), asked, at(FALL + 2)).series == "traffic{device=ios,app_version=1}"
+    assert asked_for == ["traffic{device=ios,app_version=1}"]
