@@ -51,7 +51,8 @@ def ingest(
 
     contract = contracts.load(product)
     if not file.is_file():
-        raise UsageError(f"{file}: no such file", hint="give a file of events, one a line, plain or gzip")
+        found = "is a folder" if file.is_dir() else "no such file"
+        raise UsageError(f"{file}: {found}", hint="give a file of events, one a line, plain or gzip")
     loaded = settings.load()
     kafka.ensure_topics(loaded, contract)
     with _progress(file, output is Output.text) as progress:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from pipelines.errors import UsageError
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipelines.platform.job_runs import Listed
 
 Identifier = Annotated[str, typer.Argument(help="what `pulseiq jobs list` shows first")]
+_HINT = "pulseiq jobs start --help; options of the command go after --"
 Output = Annotated[Literal["text", "json"], typer.Option(help="how to print it")]
 
 
@@ -36,8 +41,10 @@ def start(
 
     Example: pulseiq jobs start live run live shop
 
-    Exit codes: 0 submitted, 2 there is no such role, 4 there is no application, or no package for it.
+    Exit codes: 0 submitted, 2 there is no such role, command or product, 3 wrong contract, 4 there is no application,
+    or no package for it.
     """
+    check_words(words)
     from pipelines.platform import job_runs, package
     from pipelines.platform import settings as configuration
 
@@ -47,6 +54,42 @@ def start(
         typer.echo(json.dumps({"id": submitted.identifier, "name": submitted.name, "logs": submitted.logs}))
         return
     typer.echo(f"{submitted.identifier}  {submitted.name}: pulseiq {' '.join(words)}\nits logs: {submitted.logs}")
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Refuse what a job would refuse, before it is submitted and fails as often as it is started again.
+
+    Raises:
+        UsageError: it is no command of pulseiq, or there is no such product.
+        ContractError: the product's contract is wrong.
+    """
+    from typer import main as typers
+
+    from pipelines import contract as contracts
+    from pipelines.cli.main import build
+
+    said = " ".join(words)
+    command: Any = typers.get_command(build())
+    context, name, rest = None, "pulseiq", list(words)
+    try:
+        # Words are parsed as far as a command reads them, and nothing is run.
+        while hasattr(command, "resolve_command"):
+            if not rest:
+                raise UsageError(f"'{said}' is no command of pulseiq: one of its own commands is missing", hint=_HINT)
+            context = command.make_context(name, rest, parent=context)
+            name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        context = command.make_context(name, rest, parent=context)
+    except typer.Exit:
+        return  # Asked for help, which any command gives.
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        raise UsageError(
+            f"'{said}' is no command of pulseiq: {error.format_message().rstrip('.')}", hint=_HINT
+        ) from error
+    product = context.params.get("product")
+    if isinstance(product, str):
+        contracts.load(product)
 
 
 def list_jobs(

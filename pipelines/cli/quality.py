@@ -84,6 +84,8 @@ def _decide(
     from pipelines.platform import settings
     from pipelines.platform.spark import session
 
+    if not reason.strip():
+        raise UsageError("--reason: is empty", hint='write why you decide so, as --reason "new price list"')
     known, contract = settings.load(), contracts.load(product)
     spark = session(known, f"decide-{contract.product}", memory="1g")
     return command(spark, known, contract, batch_id, actor=actor or getpass.getuser(), reason=reason), contract.product

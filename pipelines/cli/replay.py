@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipelines.errors import UsageError
+from pipelines.errors import PulseIQError, UsageError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,7 +23,8 @@ def register(app: typer.Typer) -> None:
 def replay(
     product: Annotated[str, typer.Argument(help="Name of a folder under contracts/, or a path to one.")],
     source: Annotated[
-        Literal["kafka", "bronze"], typer.Option("--from", help="kafka: every table; bronze: silver and gold.")
+        Literal["kafka", "bronze"],
+        typer.Option("--from", help="kafka: bronze and all made of it; bronze: silver and gold."),
     ] = "kafka",
     layer: Annotated[
         Literal["silver", "gold"], typer.Option(help="From bronze: silver with its gold, or gold alone out of silver.")
@@ -61,7 +62,7 @@ def replay(
     settings, contract = configuration.load(), contracts.load(product)
     if source == "kafka":
         if not yes:
-            typer.confirm(f"Remove every table of {contract.product} and rebuild it from Kafka?", abort=True)
+            _confirm(f"Rebuild the tables of {contract.product} from Kafka? Incidents and what was said of them stay.")
         rebuild.from_kafka(settings, contract, echo=typer.echo)
         return
 
@@ -70,7 +71,7 @@ def replay(
 
     stretches = [each.checked(contract) for each in _stretches(since, until, piece)]
     if not (yes or check):
-        typer.confirm(f"Rebuild {layer} of {contract.product} from bronze ({len(stretches)} piece(s))?", abort=True)
+        _confirm(f"Rebuild {layer} of {contract.product} from bronze ({len(stretches)} piece(s))?")
     done = from_bronze.rebuild(
         session(settings, f"replay-{contract.product}"),
         settings,
@@ -84,6 +85,21 @@ def replay(
     )
     if output == "json":
         typer.echo(json.dumps([each.to_dict() for each in done], indent=2))
+
+
+def _confirm(question: str) -> None:
+    """Ask on the terminal, and end the command where the answer is no."""
+    import sys
+
+    try:
+        agreed = typer.confirm(question)
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        typer.echo()
+        raise PulseIQError("nothing was changed: nobody is there to say yes", hint="add --yes") from None
+    if not agreed:
+        raise typer.Abort
 
 
 def _stretches(since: str | None, until: str | None, piece: str | None) -> list[Stretch]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from pipelines.errors import UsageError
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 # The command did its work, and the answer is no; a scheduler can tell it from a failure.
 GATE_HOLDS = 8
@@ -61,6 +64,7 @@ def register(app: typer.Typer) -> None:
             end = None if until is None else parse_moment(until)
         except ValueError as error:
             raise UsageError(f"--until: {error}") from error
+        _refuse_future("--until", end, "leave it out for all that no longer changes")
         settings, contract = configuration.load(), contracts.load(product)
         report = job.run(session(settings, f"baseline-{contract.product}"), settings, contract, end)
         typer.echo(report)
@@ -128,6 +132,7 @@ def register(app: typer.Typer) -> None:
             begin = None if day is None else parse_moment(day)
         except ValueError as error:
             raise UsageError(f"--day: {error}") from error
+        _refuse_future("--day", begin, "leave it out for the last 24 hours")
         report = job.run(configuration.load(), contracts.load(product), day=begin, budget_usd=budget)
         typer.echo(json.dumps(report.to_dict()) if output == "json" else report)
         if not report.within_budget:
@@ -149,6 +154,13 @@ def register(app: typer.Typer) -> None:
         from pipelines.jobs import demo as job
 
         job.run(scenario, seed, override or [])
+
+
+def _refuse_future(option: str, given: datetime | None, hint: str) -> None:
+    from datetime import UTC, datetime
+
+    if given is not None and given > datetime.now(UTC):
+        raise UsageError(f"{option}: {given.astimezone(UTC):%Y-%m-%d %H:%M} UTC is in the future", hint=hint)
 
 
 def _live(product: str, queries: list[str], once: bool, max_rows: int) -> None:

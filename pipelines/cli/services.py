@@ -37,7 +37,8 @@ def register(app: typer.Typer) -> None:
 def up(
     rebuild: Annotated[bool, typer.Option(help="Fill the lake from Kafka where it was lost.")] = True,
     watch: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Stay, and bring back what is lost, looking this often.")
+        float | None,
+        typer.Option(metavar="SECONDS", min=1, help="Stay, and bring back what is lost, looking this often."),
     ] = None,
     output: Form = Output.text,
 ) -> None:

@@ -23,7 +23,7 @@ def read(path: Path) -> pd.DataFrame:
         UsageError: there is no such file, or it is no CSV.
     """
     if not path.is_file():
-        raise UsageError(f"{path}: no such file", hint=_FORM)
+        raise UsageError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}", hint=_FORM)
     try:
         return pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8")
     except pd.errors.EmptyDataError:

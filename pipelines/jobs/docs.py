@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.contract import Contract
+from pipelines.errors import UsageError
 from pipelines.platform.lake import Lake
 from pipelines.platform.settings import Settings
 from quality import held
@@ -52,15 +53,14 @@ def build(settings: Settings, contract: Contract, folder: Path) -> Built:
     """Write the site into a folder, in the place of what was there.
 
     Raises:
+        UsageError: it is no folder that can be written.
         ServiceError: the lake does not answer.
     """
     from quality.report import datadocs
 
+    partial = _begun(folder)
     lake, now = Lake(settings), datetime.now(UTC)
     report = gather(lake, contract, now)
-    partial = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     rows = newest_events(lake, contract, datadocs.columns(contract), now)
     if rows.num_rows:
         datadocs.build(contract, rows.to_pandas(), partial / "data-docs", at=now)
@@ -68,6 +68,22 @@ def build(settings: Settings, contract: Contract, folder: Path) -> Built:
     shutil.rmtree(folder, ignore_errors=True)
     partial.replace(folder)
     return Built(folder, folder / "index.html", report)
+
+
+def _begun(folder: Path) -> Path:
+    """An empty folder beside the one that is asked for: what cannot be written is told before the lake is read."""
+    hint = "give the path of a folder that you may write to, which need not exist yet"
+    if not folder.name or folder.name == "..":
+        raise UsageError(f"--folder {folder}: has no name of its own, and what it holds would be replaced", hint=hint)
+    partial = folder.with_name(f".{folder.name}.new")
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"--folder {folder}: is a file", hint=hint)
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise UsageError(f"--folder {folder}: cannot be written: {error.strerror}", hint=hint) from error
+    return partial
 
 
 def gather(lake: Lake, contract: Contract, now: datetime) -> Report:

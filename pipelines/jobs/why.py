@@ -57,8 +57,9 @@ def ask(lake: Lake, contract: Contract, series: str, moment: datetime) -> Answer
     """Every test of a series at the window that a moment (aware) is in.
 
     Raises:
-        UsageError: the series is not one that the baseline knows.
+        UsageError: there is no such metric, or the series is not one that the baseline knows.
     """
+    metric = _metric(contract, series)
     contract = responses.heard(contract, responses.read(lake, contract.product))
     start = pd.Timestamp(moment).tz_convert("UTC").floor(contract.window).to_pydatetime()
     blank = Answer(contract.product, series, start, start + contract.window, "")
@@ -75,21 +76,38 @@ def ask(lake: Lake, contract: Contract, series: str, moment: datetime) -> Answer
         return replace(
             blank, said=f"not judged: the baseline before it ends at {until:%Y-%m-%d %H:%M} UTC, too long ago"
         )
-    metric, known = _known(contract, baseline, series)
+    series, known = _known(contract, metric, baseline, series)
+    blank = replace(blank, series=series)
     incidents = tuple(_of(store.incidents(lake, contract.product), metric, series, blank))
     answer = _judged(lake, contract, replace(blank, incidents=incidents), metric, known, baseline)
     return replace(answer, baseline_until=until, history_days=known.history_days)
 
 
-def _known(contract: Contract, baseline: pd.DataFrame, series: str) -> tuple[Metric, Learnt]:
-    name = series.partition("{")[0]
-    metric = next((each for each in contract.metrics if each.name == name), None)
-    known = learnt.from_rows(baseline, metric) if metric is not None else None
-    if metric is None or known is None or series not in known.names:
+def _metric(contract: Contract, series: str) -> Metric:
+    """Told before the lake is read: a window that was not judged must not hide that the name is wrong."""
+    name = series.partition("{")[0].strip()
+    names = [each.name for each in contract.metrics]
+    if name not in names:
+        near = difflib.get_close_matches(name, names, 5, 0.3) or names
+        raise UsageError(f"{contract.product} has no metric '{name}'", hint=f"one of: {', '.join(near)}")
+    return contract.metrics[names.index(name)]
+
+
+def _known(contract: Contract, metric: Metric, baseline: pd.DataFrame, series: str) -> tuple[str, Learnt]:
+    """The series as the baseline writes it, and what was learnt of its metric."""
+    known = learnt.from_rows(baseline, metric)
+    names = {_parts(name): name for name in known.names} if known is not None else {}
+    if known is None or _parts(series) not in names:
         every = baseline["series"].tolist()
         near = difflib.get_close_matches(series, every, 5, 0.3) or every[:5]
         raise UsageError(f"no series '{series}' is followed of {contract.product}", hint=f"one of: {'; '.join(near)}")
-    return metric, known
+    return names[_parts(series)], known
+
+
+def _parts(series: str) -> tuple[str, ...]:
+    """What a series' name is made of, whatever the order of its segments."""
+    name, _, inside = series.partition("{")
+    return name.strip(), *sorted(each.strip() for each in inside.strip().removesuffix("}").split(","))
 
 
 def _judged(

@@ -285,7 +285,12 @@ def _rebuild(settings: Settings, rebuild: Callable[[Settings, Echo], object], ec
 def _alone(known: Endpoints, echo: Echo) -> Iterator[None]:
     """One `up` or `down` at a time; the others wait, and say for whom."""
     file = known.home / "run" / "services.lock"
-    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    except OSError as error:
+        problem = f"PULSEIQ_HOME is {known.home}, and nothing can be written there: {error.strerror}"
+        raise UsageError(problem, hint="set it to a folder that you may write to, or leave it out") from error
     deadline = time.monotonic() + _LOCK_SECONDS
     said = False
     with file.open("a+") as lock:

@@ -39,7 +39,7 @@ def answer(monkeypatch: pytest.MonkeyPatch):
     now = datetime.now(UTC)
     monkeypatch.setattr("pipelines.cli.answers._lake", lambda _: (None, contracts.load("shop")))
     monkeypatch.setattr(responses, "read", lambda *_: [])
-    monkeypatch.setattr(store, "last_tick", lambda *_: store.Tick(now, now, now, True, 12))
+    monkeypatch.setattr(store, "last_tick", lambda *_: store.Tick(now, now, now, True, 12, now))
 
     def run(found: list[Incident], *arguments: str):
         def stored(*_: object, retracted: bool = False) -> list[Incident]:

@@ -101,3 +101,8 @@ def test_a_file_is_judged_without_the_libraries_that_take_seconds_to_load(tmp_pa
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_folder_is_said_to_be_one(tmp_path: Path):
+    with pytest.raises(UsageError, match="is a folder"):
+        evaluate(str(tmp_path))

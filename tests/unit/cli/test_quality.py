@@ -6,6 +6,7 @@ import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from pipelines.cli.main import build
 from pipelines.cli.quality import print_batch, print_list
 from pipelines.errors import UsageError
+from pipelines.jobs import docs
 from quality.held import Decided, HeldBatch
 from quality.verdict import NOTHING_WRONG, CheckResult
 
@@ -80,3 +82,28 @@ def test_a_batch_that_was_never_held_is_an_error_with_a_next_step(monkeypatch: p
     result = CliRunner().invoke(build(), ["quality", "held", "show", "shop", "9"])
     assert isinstance(result.exception, UsageError)
     assert result.exception.hint == "pulseiq quality held list shop"
+
+
+@pytest.mark.parametrize("decision", ["release", "reject"])
+def test_a_decision_without_a_reason_is_refused_before_anything_is_started(
+    decision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.platform.settings.load", lambda: pytest.fail("asked for services"))
+    said = ["quality", "held", decision, "shop", "3", "--reason", " "]
+    with pytest.raises(UsageError, match="--reason: is empty"):
+        CliRunner().invoke(build(), said, catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"), [("/proc/x", "cannot be written"), ("a-file", "is a file"), (".", "name")]
+)
+def test_a_site_is_not_begun_where_it_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a-file").write_text("mine")
+    monkeypatch.setattr(docs, "Lake", lambda settings: pytest.fail("read the lake"))
+    with pytest.raises(UsageError, match=words) as refused:
+        docs.build(None, None, Path(folder))  # type: ignore[arg-type]
+    assert refused.value.what.startswith(f"--folder {folder}")
+    assert [each.name for each in tmp_path.iterdir()] == ["a-file"]

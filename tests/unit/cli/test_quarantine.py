@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rich.console import Console
@@ -77,3 +77,11 @@ def test_an_audit_tells_bad_data_from_a_broken_check() -> None:
 def test_an_audit_of_nothing_is_said_in_words() -> None:
     text = printed(print_report, Report("r1", TIME, None, None, 0, {}, ()))
     assert text == "shop: nothing to audit, no batch has come\n"
+
+
+def test_the_end_of_an_audit_has_its_date_where_that_is_another_day() -> None:
+    def said(end: datetime) -> str:
+        return printed(print_report, Report("r1", TIME, TIME, end, 12, {}, (outcome("sound", success=True),)))
+
+    assert "of events 2026-11-23 13:00 to 14:00 UTC" in said(TIME + timedelta(hours=1))
+    assert "of events 2026-11-23 13:00 to 2026-11-24 11:00 UTC" in said(TIME + timedelta(hours=22))

@@ -45,6 +45,16 @@ def test_up_waits_for_them_and_says_which_one_is_missing(monkeypatch: pytest.Mon
 
 
 @pytest.mark.usefixtures("given")
+def test_a_home_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "a-file"
+    file.touch()
+    for home in ("/proc/x", str(file)):
+        monkeypatch.setenv("PULSEIQ_HOME", home)
+        with pytest.raises(UsageError, match=f"PULSEIQ_HOME is {home}, and nothing can be written there"):
+            services.up(lambda line: None)
+
+
+@pytest.mark.usefixtures("given")
 def test_a_store_is_one_of_them_only_where_it_is_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def names() -> list[str]:
         return [program.name for program in services.programs(settings.endpoints())]
