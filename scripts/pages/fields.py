@@ -30,7 +30,7 @@ _FORMS: tuple[tuple[Any, str], ...] = (
     (form.Path, "path"),
     (form.Name, "name"),
     (form.TopicName, "topic"),
-    (alerting.ChannelName, "name"),
+    (form.ChannelName, "name"),
     (sensitivity.TimeOfDay, "time of day"),
     (sensitivity.Zone, "time zone"),
     (sensitivity.Patterns, "pattern, or a list of them"),
