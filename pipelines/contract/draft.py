@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from pipelines.contract.model import RESERVED
-from pipelines.contract.sample import NEARLY_ALL, Place, Sample, is_moment, is_without_zone, places
+from pipelines.contract.sample import NEARLY_ALL, Place, Sample, is_moment, is_without_zone, places, words_of
 from pipelines.errors import UsageError
 
 _TIME_WORDS = ("time", "timestamp", "ts", "at", "date", "when", "occurred", "created")
@@ -32,6 +32,12 @@ _ID_WORDS = ("id", "uuid", "guid")
 _TYPE_WORDS = ("type", "event", "kind", "action", "name")
 _ERROR_WORDS = ("error", "failed", "failure", "errored", "exception")
 _SUCCESS_WORDS = ("success", "ok", "succeeded", "approved", "completed")
+# The last word of a type: of `order.failed` and `order.completed`, the former are a share of both.
+_FAILED_ENDS = ("failed", "failure", "error", "declined", "rejected", "aborted", "denied", "refused", "timeout")
+_SOUND_ENDS = (
+    *("finished", "completed", "succeeded", "success", "done", "ended", "approved", "accepted", "paid", "confirmed"),
+    *("delivered", "closed"),
+)
 _DURATION_WORDS = ("ms", "latency", "duration", "elapsed", "seconds", "millis", "took")
 _AMOUNT_WORDS = ("amount", "price", "total", "revenue", "cents", "minor", "cost", "value", "fare")
 _PERSON_WORDS = ("user", "customer", "client", "account", "visitor", "session", "member")
@@ -316,11 +322,34 @@ def _metrics(
             suggested = _suggested(each, column, len(events))
             if suggested:
                 metrics.setdefault(free(f"{own}{suggested[0]}", suggested[1]["kind"]), {**suggested[1], **where})
+    for stem, failed, ended in _failures(by_type):
+        where = {"where": _of_types(ended), "numerator": _of_types(failed)}
+        metrics[free(f"{stem}_failure_rate", "ratio")] = {"kind": "ratio", **where, "direction": "up", "weight": 3}
     return metrics, [f"metrics: {', '.join(metrics)}"]
+
+
+def _failures(types: Iterable[str]) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Of types that say how something ended: its name, those that say badly, and all of them."""
+    by_stem: dict[tuple[str, ...], list[str]] = {}
+    for each in sorted(types):
+        by_stem.setdefault(words_of(each)[:-1], []).append(each)
+    for stem, own in by_stem.items():
+        failed, sound = (
+            [each for each in own if {*words_of(each)[-1:]} & {*ends}] for ends in (_FAILED_ENDS, _SOUND_ENDS)
+        )
+        if stem and failed and sound:
+            yield "_".join(stem), failed, sorted([*failed, *sound])
+
+
+def _of_types(types: Sequence[str]) -> str:
+    named = ", ".join(f"'{each}'" for each in types)
+    return f"event_type = {named}" if len(types) == 1 else f"event_type IN ({named})"
 
 
 def _suggested(place: Place, column: str, events: int) -> tuple[str, dict[str, Any]] | None:
     words, kind = set(place.words), place.type
+    if kind == "boolean" and not place.many and len(place.values) < 2:
+        return None  # It is always the same here, and says nothing.
     if kind == "boolean" and words & set(_ERROR_WORDS):
         return f"{column}_rate", {"kind": "ratio", "numerator": column, "direction": "up", "weight": 3}
     if kind == "boolean" and words & set(_SUCCESS_WORDS):

@@ -28,6 +28,12 @@ MOST_LEVELS: int = DEFAULTS["max_depth"]
 _NAME = re.compile(r"[A-Za-z_@][A-Za-z0-9_@-]*")
 
 
+def words_of(text: str) -> tuple[str, ...]:
+    """The words that a name is made of, in lower case: `userId` and `user_id` are the same."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text)
+    return tuple(each.lower() for each in re.split(r"[^A-Za-z0-9]+| ", spaced) if each)
+
+
 @dataclass
 class Place:
     """One place in the events, such as `$.a.b`: counts of JSON types, and of values while they are few.
@@ -47,9 +53,8 @@ class Place:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The words that its name is made of, in lower case: `userId` and `user_id` are the same."""
-        spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", self.name)
-        return tuple(each.lower() for each in re.split(r"[^A-Za-z0-9]+| ", spaced) if each)
+        """The words that its name is made of; see `words_of`."""
+        return words_of(self.name)
 
     @property
     def present(self) -> int:

@@ -82,6 +82,24 @@ def test_metrics_follow_from_what_fields_are_called(tmp_path: Path) -> None:
     assert {each.where for name, each in found.items() if "finished" in name} == {"event_type = 'rideFinished'"}
 
 
+def test_of_types_that_say_how_something_ended_the_failed_ones_are_a_share(tmp_path: Path) -> None:
+    ends = {"charge.started": 4, "charge.finished": 3, "charge.failed": 1, "chargeAborted": 1, "meter.failed": 1}
+    types = [name for name, times in ends.items() for _ in range(times)]
+    events = [{**each, "type": types[i % len(types)]} for i, each in enumerate(rides(2_000))]
+    rates = {each.name: each for each in drafted(tmp_path, events).metrics if each.name.endswith("_failure_rate")}
+    assert list(rates) == ["charge_failure_rate"]
+    rate = rates["charge_failure_rate"]
+    assert rate.kind == "ratio"
+    assert rate.where == "event_type IN ('charge.failed', 'charge.finished', 'chargeAborted')"
+    assert rate.numerator == "event_type IN ('charge.failed', 'chargeAborted')"
+    assert rate.direction == "up"
+
+
+def test_what_is_always_the_same_is_no_rate(tmp_path: Path) -> None:
+    events = [{**each, "failed": False} for each in rides(2_000)]
+    assert not [each.name for each in drafted(tmp_path, events).metrics if each.kind == "ratio"]
+
+
 def test_a_schema_says_what_was_seen_and_no_more(tmp_path: Path) -> None:
     drafted(tmp_path, rides(2_000))
     schema = json.loads((tmp_path / "rides" / "ride_requested.v1.json").read_text())
