@@ -5,6 +5,7 @@ Exit codes are part of the command line's interface: scripts branch on them.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -26,6 +27,11 @@ class UsageError(PulseIQError):
     """An argument, a file or a value given by the user cannot be used."""
 
     exit_code = 2
+
+
+def no_file(path: Path, hint: str) -> UsageError:
+    """What a path is where a file was to be."""
+    return UsageError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}", hint=hint)
 
 
 class ContractError(PulseIQError):

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -101,7 +100,7 @@ def _refuse_address(host: str, port: int) -> None:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise elsewhere from error
-    refusals = [_refusal(family, address) for family, _, _, _, address in found]
+    refusals = [ports.refusal(address, family) for family, _, _, _, address in found]
     if any(each is not None and each.errno == errno.EADDRINUSE for each in refusals):
         raise ServiceError(f"port {port} is taken", hint=f"choose another: --port {ports.free_port(port + 1)}")
     if any(isinstance(each, PermissionError) for each in refusals):
@@ -110,19 +109,6 @@ def _refuse_address(host: str, port: int) -> None:
         )
     if None not in refusals:
         raise elsewhere
-
-
-def _refusal(family: int, address: tuple[Any, ...]) -> OSError | None:
-    """Why an address cannot be bound, None when it can; with the options that the server sets."""
-    try:
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            probe.bind(address)
-    except OSError as error:
-        return error
-    return None
 
 
 def _keep_warm(reader: Reader, done: threading.Event) -> None:

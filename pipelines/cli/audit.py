@@ -70,12 +70,13 @@ def print_report(product: str, report: Report, console: Console) -> None:
     """What was audited, then each expectation that failed or broke, in words."""
     from rich.markup import escape
 
+    from pipelines.contract.duration import span
     from pipelines.incidents.events import printable
 
     if not report.outcomes:
         console.print(f"{product}: nothing to audit, no batch has come", markup=False)
         return
-    until = f" of events {_span(report.from_time, report.to_time)}" if report.from_time and report.to_time else ""
+    until = f" of events {span(report.from_time, report.to_time)}" if report.from_time and report.to_time else ""
     console.print(f"{product}: audit {report.run_id}, {report.batches:,} batches{until}", markup=False, highlight=False)
     for outcome in (*report.failed, *report.broken):
         each = outcome.expectation
@@ -94,12 +95,6 @@ def print_report(product: str, report: Report, console: Console) -> None:
         f"{idle} had nothing to judge",
         highlight=False,
     )
-
-
-def _span(start: datetime, end: datetime) -> str:
-    """A stretch of time in words; its end has a date of its own where it is on another day."""
-    form = "%H:%M" if start.date() == end.date() else "%Y-%m-%d %H:%M"
-    return f"{start:%Y-%m-%d %H:%M} to {end:{form}} UTC"
 
 
 def _moment(option: str, given: str | None) -> datetime | None:

@@ -44,15 +44,14 @@ def ingest(
     take the events.
     """
     from pipelines import contract as contracts
-    from pipelines.errors import UsageError
+    from pipelines.errors import no_file
     from pipelines.ingest.files import records
     from pipelines.ingest.send import send
     from pipelines.platform import kafka, settings
 
     contract = contracts.load(product)
     if not file.is_file():
-        found = "is a folder" if file.is_dir() else "no such file"
-        raise UsageError(f"{file}: {found}", hint="give a file of events, one a line, plain or gzip")
+        raise no_file(file, "give a file of events, one a line, plain or gzip")
     loaded = settings.load()
     kafka.ensure_topics(loaded, contract)
     with _progress(file, output is Output.text) as progress:

@@ -142,9 +142,8 @@ def cancel(identifier: Identifier) -> None:
     from pipelines.platform import settings as configuration
 
     settings = configuration.load()
-    found = job_runs.shown(settings, identifier)
-    job_runs.cancel(settings, found.run)
-    typer.echo(f"{identifier}: {job_runs.shown(settings, identifier).state}")
+    state = job_runs.cancel(settings, job_runs.shown(settings, identifier).run)
+    typer.echo(f"{identifier}: {state}")
 
 
 def _print(found: list[Listed]) -> None:

@@ -83,9 +83,9 @@ def _decide(
     from pipelines import contract as contracts
     from pipelines.platform import settings
     from pipelines.platform.spark import session
+    from pipelines.refine.held import check_reason
 
-    if not reason.strip():
-        raise UsageError("--reason: is empty", hint='write why you decide so, as --reason "new price list"')
+    check_reason(reason)  # Before anything slow begins.
     known, contract = settings.load(), contracts.load(product)
     spark = session(known, f"decide-{contract.product}", memory="1g")
     return command(spark, known, contract, batch_id, actor=actor or getpass.getuser(), reason=reason), contract.product

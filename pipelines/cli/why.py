@@ -75,11 +75,12 @@ def print_answer(answer: Answer, console: Console) -> None:
     """The answer for people: the sentence, then a row of numbers per test, then what is said of each."""
     from rich.table import Table
 
+    from pipelines.contract.duration import span
     from pipelines.detect.figures import number
     from pipelines.detect.words import how_rare
 
-    span = f"{answer.start:%Y-%m-%d %H:%M} to {answer.end:%H:%M} UTC"
-    console.print(f"{answer.product}: {answer.series}, {span}: {answer.said}", markup=False)
+    window = span(answer.start, answer.end)
+    console.print(f"{answer.product}: {answer.series}, {window}: {answer.said}", markup=False)
     if not answer.reasons:
         return
     seconds = int((answer.end - answer.start).total_seconds())

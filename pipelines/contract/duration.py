@@ -46,6 +46,12 @@ def parse_moment(given: Any) -> datetime:
     return given if given.tzinfo else given.replace(tzinfo=UTC)
 
 
+def span(start: datetime, end: datetime) -> str:
+    """A stretch of time in words; its end has a date of its own where it is on another day."""
+    form = "%H:%M" if start.date() == end.date() else "%Y-%m-%d %H:%M"
+    return f"{start:%Y-%m-%d %H:%M} to {end:{form}} UTC"
+
+
 def ago(age: timedelta) -> str:
     """An age in its largest fitting unit: 40 s, 12 min, 3 h, 5 days."""
     seconds = max(0, int(age.total_seconds()))

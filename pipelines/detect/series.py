@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipelines.detect.grid import Floats, Times
 from pipelines.detect.signals import LEAST
-from pipelines.errors import UsageError
+from pipelines.errors import UsageError, no_file
 
 _FORM = "give a CSV file with the columns timestamp,value or timestamp,numerator,denominator, one row a window"
 # A line of a file is a row of the frame after the header, counted from one.
@@ -23,7 +23,7 @@ def read(path: Path) -> pd.DataFrame:
         UsageError: there is no such file, or it is no CSV.
     """
     if not path.is_file():
-        raise UsageError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}", hint=_FORM)
+        raise no_file(path, _FORM)
     try:
         return pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8")
     except pd.errors.EmptyDataError:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipelines.errors import UsageError
+from pipelines.errors import UsageError, no_file
 from pipelines.explain.gains import Kind
 from pipelines.explain.leaves import COLUMNS
 
@@ -40,7 +40,7 @@ def read_leaves(file: Path, dims: Sequence[str], kind: Kind) -> pd.DataFrame:
 def _table(file: Path) -> pd.DataFrame:
     """All cells as text; a row's line in the file is its index and two."""
     if not file.is_file():
-        raise UsageError(f"{file}: no such file", hint="give a CSV file with a header")
+        raise no_file(file, "give a CSV file with a header")
     try:
         table = pd.read_csv(file, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:

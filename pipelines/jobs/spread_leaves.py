@@ -220,7 +220,7 @@ class _Search:
             return []
         free = [dim for dim in range(len(self._dims)) if dim not in fixed]
 
-        def moved(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        def judged(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
             for batch in batches:
                 sums = batch[list(_CHANNELS)].to_numpy(dtype=np.float64).T
                 gained, shift = gains.gain(sums, variance, np.full(len(batch), len(fixed) + 1))
@@ -233,7 +233,7 @@ class _Search:
         inside = self._given.where(_any(self._dims, [found]) & ~_any(self._dims, self._out))
         summed = inside.select(*_CHANNELS, values.alias("part")).groupBy("part.dim", "part.value")
         elements = summed.agg(*[F.sum(name).alias(name) for name in _CHANNELS]).mapInPandas(
-            moved, "dim int, value string, w double, wd double, gain double, shift double, moved boolean"
+            judged, "dim int, value string, w double, wd double, gain double, shift double, moved boolean"
         )
         rest = [F.sum(F.when(~F.col("moved"), F.col(name))).alias(name) for name in ("w", "wd")]
         parts = F.collect_list(F.when(F.col("moved"), F.struct("value", "gain", "shift"))).alias("parts")

@@ -18,7 +18,7 @@ from pipelines.platform.package import Release
 from pipelines.platform.settings import Settings
 
 # The commands `pulseiq run ...` that read on until they are ended.
-STREAMS = ("bronze", "refine", "detect", "live")
+_ENDLESS = ("bronze", "refine", "detect", "live")
 _ENDED = ("SUCCESS", "FAILED", "CANCELLED")
 _UNDER_WAY = ("SUBMITTED", "PENDING", "SCHEDULED", "RUNNING", "QUEUED")
 # A stream that broke off is started again, unless it has broken off so often within an hour.
@@ -174,7 +174,7 @@ def submit(
 
 def endless(words: Sequence[str]) -> bool:
     """Whether a `pulseiq` command runs until somebody ends it."""
-    return tuple(words[:1]) == ("run",) and words[1:2] != [] and words[1] in STREAMS and "--once" not in words
+    return len(words) > 1 and words[0] == "run" and words[1] in _ENDLESS and "--once" not in words
 
 
 def listed(settings: Settings, *, ended: bool = False) -> list[Listed]:
@@ -226,14 +226,18 @@ def check(settings: Settings, submitted: Submitted) -> bool:
     return False
 
 
-def cancel(settings: Settings, submitted: Submitted) -> None:
+def cancel(settings: Settings, submitted: Submitted) -> str:
     """Ask a run to end, and wait until every process of it has; one that has ended already is left alone.
+
+    Returns:
+        The state that it ended in.
 
     Raises:
         ServiceError: it does not end.
     """
-    if _state(settings, submitted)[0] in _ENDED:
-        return
+    state = _state(settings, submitted)[0]
+    if state in _ENDED:
+        return state
     with _answering():
         aws.client(settings, "emr-serverless").cancel_job_run(
             applicationId=submitted.application, jobRunId=submitted.identifier
@@ -243,6 +247,7 @@ def cancel(settings: Settings, submitted: Submitted) -> None:
         if time.monotonic() > deadline:
             raise ServiceError(f"job {submitted.name} is still {state}", hint=f"read {submitted.logs}")
         time.sleep(0.5)
+    return state
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import socket
 import time
 import urllib.request
 from http.client import HTTPResponse
+from typing import Any
 
 import psutil
 
@@ -25,10 +26,10 @@ def opened(url: str, seconds: float) -> HTTPResponse:
 
 def refuse_taken(port: int, who: str, variable: str) -> None:
     """Raise ServiceError when `who` cannot have its port; names the owner and the variable that changes the port."""
-    refusal = _refusal(port)
-    if refusal is None:
+    refused = refusal((LOOPBACK, port))
+    if refused is None:
         return
-    why = "is reserved by the system" if isinstance(refusal, PermissionError) else f"is taken by {_owner(port)}"
+    why = "is reserved by the system" if isinstance(refused, PermissionError) else f"is taken by {_owner(port)}"
     other = free_port(port + 10_000 if port < 50_000 else 10_000)
     problem = f"port {port}, which {who} needs, {why}"
     raise ServiceError(problem, hint=f"end it, or choose another port: export {variable}={other}")
@@ -37,7 +38,7 @@ def refuse_taken(port: int, who: str, variable: str) -> None:
 def free_port(first: int) -> int:
     """The first port from `first` on that nobody listens on."""
     for port in range(first, min(first + 500, 65_536)):
-        if _refusal(port) is None:
+        if refusal((LOOPBACK, port)) is None:
             return port
     raise ServiceError(f"no free port from {first} on", hint="pulseiq status")
 
@@ -54,18 +55,20 @@ def listening(port: int) -> bool:
 def wait_until_free(port: int) -> None:
     """Wait, at most 5 s: a killed program's sockets are closed a moment after it is gone."""
     deadline = time.monotonic() + 5
-    while _refusal(port) is not None and time.monotonic() < deadline:
+    while refusal((LOOPBACK, port)) is not None and time.monotonic() < deadline:
         time.sleep(0.05)
 
 
-def _refusal(port: int) -> OSError | None:
-    """Why the port cannot be bound on loopback; None when it can."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError as error:
-            return error
+def refusal(address: tuple[Any, ...], family: int = socket.AF_INET) -> OSError | None:
+    """Why an address, host and port first, cannot be bound; None when it can."""
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error
     return None
 
 

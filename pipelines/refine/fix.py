@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pipelines.errors import UsageError
+from pipelines.errors import UsageError, no_file
 
 _HINT = "see docs/cookbook/redrive-quarantined-events.md"
 
@@ -93,7 +93,7 @@ def read(file: Path) -> Fix:
         given = yaml.safe_load(file.read_text(encoding="utf-8"))
         return Fix.model_validate(given)
     except OSError as error:
-        raise UsageError(f"{file}: no such file", hint=_HINT) from error
+        raise no_file(file, _HINT) from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

@@ -58,6 +58,12 @@ def reject(
     return _Command(spark, settings, contract, "reject").decide(batch_id, actor=actor, reason=reason)
 
 
+def check_reason(reason: str) -> None:
+    """Refuse a decision that says nothing of why."""
+    if not reason.strip():
+        raise UsageError("--reason: is empty", hint='write why you decide so, as --reason "new price list"')
+
+
 class _Command:
     """One word on one held batch."""
 
@@ -69,8 +75,7 @@ class _Command:
         self._log = CommandLog(settings, contract)
 
     def decide(self, batch_id: int, *, actor: str, reason: str) -> Decided:
-        if not reason.strip():
-            raise UsageError(f"to {self._word} a batch needs a reason", hint='add --reason "why"')
+        check_reason(reason)
         product = self._contract.product
         query_id, offsets = _held_batch(self._tables.read(self._spark, "batches"), product, batch_id)
         done = self._log.of_batch(query_id, batch_id)
