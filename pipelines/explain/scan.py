@@ -33,17 +33,18 @@ posterior among all elements, exp(G) over their sum, each set of leaves counted 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Protocol, Self
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipelines.explain.cuboids import Codes, Cube, Floats
-from pipelines.explain.gains import Kind, channels, gain, noise, shifts, spread_of, variance
+from pipelines.explain.cuboids import Codes, Floats
+from pipelines.explain.gains import Kind, spread_of
+from pipelines.explain.leaf_search import LeafSearch
+from pipelines.explain.search import LEAST_SHIFT, RANKED, REPORTED_SHIFT, ROUNDS, Found, Search
 
-LEAST_SHIFT = 0.1  # an element must have moved at least this far to be a candidate
-REPORTED_SHIFT = 0.2  # and this far to be reported; what lies between is taken out in silence
+__all__ = ["Found", "Scanned", "scan", "scan_by"]
+
 _STOP = 24.0
 _MIRROR = 1.2
 _SURE = 0.95  # posterior from which an element below the stop is believed
@@ -51,47 +52,6 @@ _ALIKE = 0.8  # all moved alike only when what lies outside the best element mov
 _CONTRADICTED = 2.0  # standard errors by which leaves fall short of a cause that would be theirs, too
 _FINER = 1.3  # parts of an element together gain so many times what it gains, to be told instead of it
 _AGAINST = 3.0  # what moved against an incident must gain so many times what is left of the incident's direction
-ROUNDS = 40
-RANKED = 10
-
-
-@dataclass(frozen=True)
-class Found:
-    """An element: the dimensions it fixes and their codes, its gain, and its shift mu, positive where it rose.
-
-    Codes grow with the names of the values; where leaves have none, they are these names.
-    """
-
-    dims: tuple[int, ...]
-    code: tuple[int, ...] | tuple[str, ...]
-    gain: float
-    shift: float
-
-
-@dataclass(frozen=True)
-class Explained:
-    """Leaves of an element that were taken out before it was found.
-
-    `weight` is the sum of their w, `shift` their mean one in the search's direction; `apart` are dimensions in which
-    all leaves that are left share a value, its code, and some of these have another.
-    """
-
-    weight: float = 0.0
-    shift: float = 0.0
-    apart: Mapping[int, int | str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Split:
-    """An element by the values of one more dimension, among the leaves that are left.
-
-    `parts` moved far enough to be causes; `weight` is the sum of w of all the rest of it, `shift` their mean one in the
-    search's direction.
-    """
-
-    parts: tuple[Found, ...]
-    weight: float
-    shift: float
 
 
 @dataclass(frozen=True)
@@ -121,47 +81,10 @@ def scan(
     if unit != 1.0:
         actual, expected = actual / unit, expected / unit
 
-    def search(direction: int) -> _Search:
-        return _Search(codes, shape, depth, actual, expected, kind, direction)
+    def search(direction: int) -> LeafSearch:
+        return LeafSearch(codes, shape, depth, actual, expected, kind, direction)
 
     return scan_by(search, float(actual.sum()), float(expected.sum()))
-
-
-class Search(Protocol):
-    """Gains of all elements in one direction (1: what rose), while leaves are taken out."""
-
-    def best(self, keep: int) -> list[Found]:
-        """The `keep` best elements, up to `RANKED`. Equal gains: the one that fixes fewer dimensions first."""
-
-    def mirror(self) -> float:
-        """The best gain of the opposite direction."""
-
-    def whole(self) -> Found:
-        """All leaves as one element, as they were before any was taken out."""
-
-    def inside(self, found: Found) -> tuple[float, float]:
-        """Actual and expected of an element, before any leaf was taken out."""
-
-    def leaves(self, found: Found) -> Hashable:
-        """The same for elements of the same leaves."""
-
-    def take_out(self, found: Found) -> None:
-        """Leave an element's leaves out of all others from now on."""
-
-    def explained(self, found: Found) -> Explained:
-        """Those of an element's leaves that have been taken out."""
-
-    def splits(self, found: Found, least: float) -> list[Split]:
-        """An element by each further dimension, its parts those that gain at least `least`.
-
-        A dimension in which more than `ROUNDS` values did is left out.
-        """
-
-    def reversed(self) -> Self:
-        """The other direction among the leaves that are left, its noise judged by them alone."""
-
-    def without(self, other: Self) -> Self:
-        """This direction among all leaves but those that another search, of this one's left leaves, took out."""
 
 
 def scan_by(start: Callable[[int], Search], actual: float, expected: float) -> Scanned:
@@ -289,110 +212,3 @@ def _believed(search: Search, ranked: list[Found], mirror: float) -> bool:
     rivals = {search.leaves(each): each.gain for each in reversed(ranked)}
     odds = sum(np.exp(gain - best.gain) for own, gain in rivals.items() if own != leaves)
     return bool(best.gain > _MIRROR * mirror and 1 / (1 + odds) >= _SURE)
-
-
-class _Search:
-    """A `Search` of leaves in arrays."""
-
-    def __init__(
-        self,
-        codes: Codes,
-        shape: tuple[int, ...],
-        depth: int,
-        actual: Floats,
-        expected: Floats,
-        kind: Kind,
-        direction: int,
-    ) -> None:
-        self._given = (codes, shape, depth, actual, expected, kind)
-        d, x = shifts(actual, expected, direction)
-        self._variance = variance(*noise(d, x, kind), kind)
-        columns = channels(d, x, kind, self._variance)
-        self._columns = columns
-        self._direction = direction
-        self._whole = columns.sum(axis=1, keepdims=True)
-        self._cube = Cube(codes, shape, depth, columns)
-        self._gain, self._shift = gain(self._cube.sums, self._variance, self._cube.widths)
-
-    def reversed(self) -> _Search:
-        return self._among(self._cube.left, -self._direction)
-
-    def without(self, other: _Search) -> _Search:
-        keep = np.ones(len(self._cube.left), dtype=bool)
-        keep[np.flatnonzero(self._cube.left)[~other._cube.left]] = False
-        return self._among(keep, self._direction)
-
-    def _among(self, keep: np.ndarray, direction: int) -> _Search:
-        codes, shape, depth, actual, expected, kind = self._given
-        return _Search(codes[keep], shape, depth, actual[keep], expected[keep], kind, direction)
-
-    def whole(self) -> Found:
-        best, shift = gain(self._whole, self._variance, np.zeros(1))
-        return Found((), (), float(best[0]), self._direction * float(shift[0]))
-
-    def inside(self, found: Found) -> tuple[float, float]:
-        members = self._members(found)
-        return float(self._given[3][members].sum()), float(self._given[4][members].sum())
-
-    def leaves(self, found: Found) -> bytes:
-        return self._members(found).tobytes()
-
-    def take_out(self, found: Found) -> None:
-        touched = self._cube.remove(self._members(found))
-        self._gain[touched], self._shift[touched] = gain(
-            self._cube.sums[:, touched], self._variance, self._cube.widths[touched]
-        )
-
-    def explained(self, found: Found) -> Explained:
-        codes, members = self._given[0], self._members(found)
-        taken, left = members & ~self._cube.left, members & self._cube.left
-        if not taken.any():
-            return Explained()
-        weights, shifts = self._columns[1, taken], self._columns[2, taken]
-        apart: dict[int, int | str] = {}
-        for dim in set(range(codes.shape[1])) - set(found.dims):
-            shared = codes[left, dim]
-            if (shared == shared[0]).all() and (codes[taken, dim] != shared[0]).any():
-                apart[dim] = int(shared[0])
-        if len(found.dims) + len(apart) > self._given[2]:
-            apart = {}
-        return Explained(float(weights.sum()), float(shifts.sum() / weights.sum()), apart)
-
-    def splits(self, found: Found, least: float) -> list[Split]:
-        splits: list[Split] = []
-        for elements in self._cube.finer(found.dims, tuple(int(each) for each in found.code)):
-            moved = (self._gain[elements] >= least) & (self._shift[elements] >= REPORTED_SHIFT)
-            if moved.sum() <= ROUNDS:
-                n, weight, shifted, *_ = self._cube.sums[:, elements[~moved]].sum(axis=1)
-                rest = (float(weight), float(shifted / weight)) if n > 0.5 else (0.0, 0.0)
-                splits.append(Split(tuple(in_order([self._found(int(each)) for each in elements[moved]])), *rest))
-        return splits
-
-    def mirror(self) -> float:
-        return float(self._gain[self._shift < -LEAST_SHIFT].max(initial=0))
-
-    def best(self, keep: int) -> list[Found]:
-        return in_order([self._found(int(each)) for each in top(self._gain, self._shift, keep)])[:keep]
-
-    def _found(self, element: int) -> Found:
-        gained, shift = round(float(self._gain[element]), 6), self._direction * float(self._shift[element])
-        return Found(*self._cube.element(element), gained, shift)
-
-    def _members(self, found: Found) -> np.ndarray:
-        return self._cube.members(found.dims, tuple(int(each) for each in found.code))
-
-
-def top(gains: Floats, shift: Floats, keep: int) -> Codes:
-    """Which elements are among the `keep` best of those that moved far enough, with all that equal the last of them."""
-    moved = np.flatnonzero((shift > LEAST_SHIFT) & np.isfinite(gains))
-    if not moved.size:
-        return moved
-    own = gains[moved]
-    least = own.max() if keep == 1 else np.sort(own)[-min(keep, own.size)]
-    # Equal sums differ in the last digits by the way that they were added up.
-    return np.asarray(moved[own >= least - 1e-9 * abs(least)])
-
-
-def in_order(found: list[Found]) -> list[Found]:
-    """Best first. Equal gains: the one with fewer dimensions says the same with fewer words."""
-    return sorted(found, key=lambda each: (-each.gain, len(each.dims), each.dims, each.code))

@@ -13,6 +13,7 @@ from pipelines import contract as contracts
 from pipelines.contract import Metric
 from pipelines.explain import Kind
 from pipelines.jobs import spread_leaves
+from pipelines.jobs.spread_search import SpreadSearch
 
 DIMS = ["brand", "branch", "colour"]
 
@@ -92,13 +93,13 @@ def test_of_a_hundred_thousand_leaves_hundreds_of_rows_come_to_the_driver(
     spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[int] = []
-    take = spread_leaves._Search._take
+    take = SpreadSearch._take
 
-    def counted(self: spread_leaves._Search, rows: list[Row]) -> None:
+    def counted(self: SpreadSearch, rows: list[Row]) -> None:
         taken.append(len(rows))
         take(self, rows)
 
-    monkeypatch.setattr(spread_leaves._Search, "_take", counted)
+    monkeypatch.setattr(SpreadSearch, "_take", counted)
     sums = spark.createDataFrame(leaves((50, 40, 50), "traffic"))
     found = spread_leaves.explain(sums, metric("traffic"), DIMS, "count", None, 1.0, most_leaves=1000)
     assert {"brand": "brand1", "branch": "branch2"} in [each.elements for each in found.causes]
