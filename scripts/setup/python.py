@@ -1,7 +1,11 @@
-"""The Python environments: finds or brings uv, makes them from hash-locked files, adds the project itself."""
+"""The Python environments: finds or brings uv, makes them from hash-locked files, adds the project itself.
+
+An environment runs the code of one clone; that of another clone is refused, not taken over.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -9,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from setup.machine import SetupError
 from setup.steps import Steps
@@ -68,6 +73,7 @@ def find_uv(root: Path, tools: Path, steps: Steps) -> Path:
 
 def make_environment(name: str, root: Path, tools: Path, steps: Steps) -> None:
     """Create or update one environment so that it holds exactly what its lock names."""
+    refuse_another_clones(name, root, tools)
     uv = find_uv(root, tools, steps)
     environment = environment_for_uv(tools, uv)
     folder = tools / "envs" / name
@@ -84,12 +90,37 @@ def make_environment(name: str, root: Path, tools: Path, steps: Steps) -> None:
 
 def install_own(name: str, package: Path, root: Path, tools: Path, steps: Steps) -> None:
     """Install a package of the clone into an environment, editable, with the build tools of its lock and no index."""
+    refuse_another_clones(name, root, tools)
     uv = find_uv(root, tools, steps)
     python = tools / "envs" / name / "bin" / "python"
     installing: list[str | Path] = [uv, "pip", "install", "--python", python, "--no-deps", "--no-build-isolation"]
     installing += ["--no-index", "--editable", package]
     what = "the project itself" if package == root else package.relative_to(root)
     steps.run(f"installing {what}", installing, environment=environment_for_uv(tools, uv))
+
+
+def refuse_another_clones(name: str, root: Path, tools: Path) -> None:
+    """Refuse an environment that runs the code of another clone, which would run this one's from then on.
+
+    One below this clone is its own, wherever it was copied from; of a clone that has moved or is gone nothing is left
+    to disturb.
+    """
+    if tools.is_relative_to(root):
+        return
+    for told in (tools / "envs" / name / "lib").glob("*/site-packages/*.dist-info/direct_url.json"):
+        other = _editable(told)
+        if other and not other.is_relative_to(root) and (other / "pyproject.toml").is_file():
+            raise SetupError(
+                f"{tools} runs the code of another clone, {other}", "unset PULSEIQ_TOOLS, or set it to another folder"
+            )
+
+
+def _editable(told: Path) -> Path | None:
+    """The folder that an installed package is imported from, where it is not a copy (PEP 610)."""
+    content = json.loads(told.read_text(encoding="utf-8"))
+    if not content.get("dir_info", {}).get("editable"):
+        return None
+    return Path(unquote(urlsplit(content["url"]).path)).resolve()
 
 
 def _check_imports(name: str, python: Path) -> None:

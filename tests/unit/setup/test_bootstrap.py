@@ -91,6 +91,18 @@ def test_a_full_disk_is_not_tried_again(clone: Path, tmp_path: Path):
     assert (tmp_path / "tries").read_text().count("try") == 1
 
 
+def test_the_tools_of_another_clone_are_left_as_they_are(clone: Path, tmp_path: Path):
+    package = tmp_path / "tools/envs/pipelines/lib/python3.12/site-packages/pulseiq-0.1.0.dist-info"
+    package.mkdir(parents=True)
+    (package / "direct_url.json").write_text(f'{{"url": "{ROOT.as_uri()}", "dir_info": {{"editable": true}}}}')
+    path = programs(tmp_path, uv=f'echo "uv 9.9.9"; echo "$1" >>{tmp_path}/tries')
+    tools = str(tmp_path / "tools")
+    outcome = bootstrap(clone, "--least-memory", "0", PATH=f"{path}:/usr/bin:/bin", PULSEIQ_TOOLS=tools)
+    assert_refused(outcome, f"another clone, {ROOT}", "PULSEIQ_TOOLS")
+    assert not (tmp_path / "tries").exists()
+    assert not (tmp_path / "tools" / "stamps").exists()
+
+
 def test_what_is_to_do_is_listed_without_doing_it(clone: Path):
     outcome = bootstrap(clone, "--check", "--least-memory", "0")
     assert outcome.returncode == 1
