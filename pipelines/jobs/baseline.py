@@ -19,6 +19,7 @@ from pipelines.contract import Contract
 from pipelines.detect import baseline
 from pipelines.errors import StateError
 from pipelines.gold import series
+from pipelines.gold.unchanged import refuse_changed
 from pipelines.incidents import now
 from pipelines.jobs import curves, detect_state, spread
 from pipelines.platform import spark as sparks
@@ -77,6 +78,7 @@ def run(
     gold = lake.table(contract.product, "gold")
     if gold is None:
         raise StateError(f"{contract.product} has no gold yet", hint=f"pulseiq run live {contract.product}")
+    refuse_changed(lake, contract)
     version = gold.version()
     uri = settings.table_uri(contract.product, "gold")
     first, last = _span(spark, uri, version, contract)

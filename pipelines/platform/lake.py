@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -80,6 +81,11 @@ class Lake:
         with self._reaching(found.table_uri):
             yield from found.to_pyarrow_dataset().scanner(columns=columns, filter=filter).to_batches()
 
+    def columns(self, product: str, table: str) -> dict[str, str]:
+        """Type of each column by its name, `string` or `struct` for one; empty when the table does not exist."""
+        found = self.table(product, table)
+        return {} if found is None else {each["name"]: _kind(each["type"]) for each in _fields(found.schema())}
+
     def extent(self, product: str, table: str, column: str) -> Extent | None:
         """How many rows a table has and the greatest value of a column, from its log alone; None when it is not there.
 
@@ -110,6 +116,9 @@ class Lake:
             schema: its columns as the JSON that Delta and Spark write.
             partition_by: columns that its files are laid out by.
             properties: what a new table is made with.
+
+        Raises:
+            StateError: a column is there already and holds something else; before anything is changed.
         """
         uri = self._settings.table_uri(product, table)
         wanted = Schema.from_json(schema)
@@ -126,7 +135,14 @@ class Lake:
                     raise_if_key_not_exists=False,
                 )
                 return
-            present = {field.name for field in found.schema().fields}
+            present = {each["name"]: each["type"] for each in _fields(found.schema())}
+            for each in _fields(wanted):
+                name, new = each["name"], _without_nullability(each["type"])
+                if name in present and (old := _without_nullability(present[name])) != new:
+                    raise StateError(
+                        f"{uri}: column {name} holds {_in_words(old)}, and would now hold {_in_words(new)}",
+                        hint="put the contract back as it was, or give what changed a name of its own",
+                    )
             missing = [field for field in wanted.fields if field.name not in present]
             if missing:
                 found.alter.add_columns(missing)
@@ -216,6 +232,32 @@ class Lake:
 def _has(table: DeltaTable | None, app_id: str, app_version: int) -> bool:
     done = None if table is None else table.transaction_version(app_id)
     return done is not None and done >= app_version
+
+
+def _fields(schema: Schema) -> list[dict[str, Any]]:
+    """Columns as the log has them: name, type, nullable, metadata."""
+    return list(json.loads(schema.to_json())["fields"])
+
+
+def _kind(given: Any) -> str:
+    return str(given["type"] if isinstance(given, dict) else given)
+
+
+def _without_nullability(given: Any) -> Any:
+    """A type of the log without what says which of its parts may be null, which does not change what it holds."""
+    if isinstance(given, list):
+        return [_without_nullability(each) for each in given]
+    if isinstance(given, dict):
+        kept = given.keys() - {"nullable", "containsNull", "valueContainsNull", "metadata"}
+        return {name: _without_nullability(given[name]) for name in sorted(kept)}
+    return given
+
+
+def _in_words(kind: Any) -> str:
+    if not isinstance(kind, dict):
+        return str(kind)
+    parts = ", ".join(f"{each['name']} {_in_words(each['type'])}" for each in kind.get("fields", ()))
+    return f"{kind['type']}({parts})" if parts else str(kind["type"])
 
 
 def _values(table: pa.Table, name: str) -> list[Any]:

@@ -23,6 +23,8 @@ from pyspark.sql.types import (
 from pipelines.contract import Contract
 from pipelines.contract.spark_schema import silver_schema
 from pipelines.gold.partial_sums import partial_sums
+from pipelines.gold.unchanged import refuse_changed
+from pipelines.platform.lake import Lake
 from pipelines.platform.settings import Settings
 from pipelines.platform.tables import Tables, TableSpec
 
@@ -138,5 +140,6 @@ def specs(spark: SparkSession, contract: Contract) -> tuple[TableSpec, ...]:
 
 
 def tables(spark: SparkSession, settings: Settings, contract: Contract) -> Tables:
-    """Every table of refine, to be read and appended to."""
+    """Every table of refine, to be read and appended to; StateError where the contract changed under its sums."""
+    refuse_changed(Lake(settings), contract)
     return Tables(settings, specs(spark, contract))

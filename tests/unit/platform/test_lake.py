@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -81,3 +82,28 @@ def test_what_somebody_else_replaced_since_the_version_is_not_replaced_again(lak
     with pytest.raises(StateError, match="were replaced by somebody else meanwhile"):
         lake.replace("shop", "gold", rows(None, 2, windows=2), UP_TO_THE_FIRST_BATCH, version=read)
     assert stored(lake) == before
+
+
+def schema_of(*columns: dict[str, object]) -> str:
+    return json.dumps({"type": "struct", "fields": [{"nullable": True, "metadata": {}, **each} for each in columns]})
+
+
+def counted(*parts: str, nullable: bool = True) -> dict[str, object]:
+    fields = [{"name": part, "type": "long", "nullable": nullable, "metadata": {}} for part in parts]
+    return {"name": "orders", "type": {"type": "struct", "fields": fields}}
+
+
+def test_a_column_that_would_hold_something_else_is_refused_and_the_rest_not_added(tmp_path: Path) -> None:
+    lake = Lake(settings_of(tmp_path))
+    lake.ensure("shop", "gold", schema_of(counted("n")))
+    more = {"name": "sales", "type": "long"}
+    with pytest.raises(StateError, match=r"orders holds struct\(n long\), and would now hold struct\(numerator long"):
+        lake.ensure("shop", "gold", schema_of(more, counted("numerator", "denominator")))
+    assert lake.columns("shop", "gold") == {"orders": "struct"}
+
+
+def test_what_may_be_null_is_no_other_column(tmp_path: Path) -> None:
+    lake = Lake(settings_of(tmp_path))
+    lake.ensure("shop", "gold", schema_of(counted("n")))
+    lake.ensure("shop", "gold", schema_of(counted("n", nullable=False), {"name": "sales", "type": "long"}))
+    assert lake.columns("shop", "gold") == {"orders": "struct", "sales": "long"}
