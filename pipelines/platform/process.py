@@ -21,6 +21,7 @@ from pipelines.errors import ServiceError
 from pipelines.platform import ports
 
 _MARK = "PULSEIQ_SERVICE"
+_PORT = "PULSEIQ_SERVICE_PORT"
 
 # Children of this process; kept so that the dead ones can be reaped.
 _children: list[subprocess.Popen[bytes]] = []
@@ -103,7 +104,7 @@ def start(program: Program) -> psutil.Process:
     with program.log_file.open("wb") as log:
         child = subprocess.Popen(
             launch.argv,
-            env={**launch.env, _MARK: program.mark},
+            env={**launch.env, _MARK: program.mark, _PORT: str(program.port)},
             cwd=launch.cwd,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -154,6 +155,15 @@ def alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def other_port(program: Program, leader: psutil.Process) -> int | None:
+    """The port that a running program was started with, where it is to have another by now."""
+    try:
+        said = leader.environ().get(_PORT, "")
+    except psutil.Error:
+        return None
+    return int(said) if said.isdecimal() and int(said) != program.port else None
 
 
 def last_lines(program: Program, count: int = 5) -> str:

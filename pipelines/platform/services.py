@@ -201,6 +201,8 @@ def _start(wanted: tuple[Program, ...], echo: Echo) -> None:
     started = set()
     for program in wanted:
         found = process.find(program)
+        if found is not None:
+            _refuse_moved(program, found)
         if found is not None and _deaf(program):
             echo(f"{program.title}: pid {found.pid} runs but does not answer; starting it anew")
             process.stop(program)
@@ -236,6 +238,17 @@ def _start(wanted: tuple[Program, ...], echo: Echo) -> None:
             time.sleep(0.1)
 
 
+def _refuse_moved(program: Program, leader: psutil.Process) -> None:
+    """A program that is well where it is, is not ended because a variable says another port today."""
+    port = process.other_port(program, leader)
+    if port is not None:
+        raise UsageError(
+            f"{program.title} (pid {leader.pid}) runs on {ports.LOOPBACK}:{port}, and {program.port_variable} now says "
+            f"{program.port}",
+            hint=f"pulseiq down, then pulseiq up; or {program.port_variable}={port} for every command",
+        )
+
+
 def _deaf(program: Program) -> bool:
     """Whether a running program does not answer, though it had the time to."""
     deadline = time.monotonic() + _ANSWER_SECONDS
@@ -256,6 +269,8 @@ def _state(program: Program, supervised: bool) -> ServiceState:
         state = "down" if answer is None else "healthy"
         return ServiceState(program.name, program.title, address, state, detail=answer or "")
     answer = program.probe()
+    elsewhere = process.other_port(program, found)
+    advice = f"runs on port {elsewhere}, see {program.port_variable}" if elsewhere else f"see {program.log_file}"
     members = process.members(program)
     return ServiceState(
         name=program.name,
@@ -263,7 +278,7 @@ def _state(program: Program, supervised: bool) -> ServiceState:
         address=address,
         state="healthy" if answer is not None else "not answering",
         pid=found.pid,
-        detail=answer or f"see {program.log_file}",
+        detail=answer or advice,
         seconds=round(time.time() - found.create_time(), 1),
         memory_mb=round(sum(process.memory(member) for member in members) / 2**20),
     )

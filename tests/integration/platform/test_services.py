@@ -76,6 +76,17 @@ def test_up_again_leaves_everything_alone_and_is_quick(home: Path) -> None:
     assert pids() == before
 
 
+def test_a_variable_that_says_another_port_ends_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, port = pids(), configuration.local_endpoints().kafka_port
+    monkeypatch.setenv("PULSEIQ_KAFKA_PORT", str(port + 1))
+    refused = pulseiq("up", "--no-rebuild")
+    assert refused.returncode == 2
+    assert f"runs on 127.0.0.1:{port}, and PULSEIQ_KAFKA_PORT now says {port + 1}" in refused.stderr
+    assert f"runs on port {port}" in pulseiq("status").stdout
+    monkeypatch.setenv("PULSEIQ_KAFKA_PORT", str(port))
+    assert pids() == before
+
+
 def test_nothing_listens_beyond_this_machine(home: Path) -> None:
     for program in services.programs(configuration.local_endpoints()):
         listening = [

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -75,6 +76,13 @@ def test_a_started_program_is_found_again_and_leads_its_own_session(make: Make) 
     assert process.find(program) == started
     assert os.getsid(started.pid) == started.pid != os.getsid(0)
     wait_for(lambda: ports.listening(program.port))
+
+
+def test_a_program_knows_the_port_that_it_was_started_with(make: Make) -> None:
+    program = make()
+    started = process.start(program)
+    assert process.other_port(program, started) is None
+    assert process.other_port(replace(program, port=program.port + 1), started) == program.port
 
 
 def test_stop_ends_the_whole_group_and_a_second_stop_finds_nothing(make: Make) -> None:
