@@ -111,17 +111,17 @@ def _as_dict(entry: Entry) -> dict[str, object]:
 
 
 def _print(product: str, shown: Sequence[Entry]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    from pipelines.cli.tables import console, whole
+
     if not shown:
-        console.print(f"{product}: no messages")
+        console().print(f"{product}: no messages")
         return
     table = Table("when (UTC)", "channel", "state", "message", box=None, pad_edge=False)
     for each in shown:
         tries = f", {each.attempts} tries" if each.state == "due" and each.attempts else ""
         said = each.message.subject + (f"\n{each.error}" if each.error else "")
         table.add_row(f"{each.created_at:%m-%d %H:%M}", each.channel, each.state + tries, Text(said))
-    console.print(table)
+    console().print(whole(table))

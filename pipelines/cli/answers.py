@@ -38,6 +38,7 @@ def register(app: typer.Typer) -> None:
 
         Exit codes: 0 normal, 10 abnormal, 11 unknown.  Example: pulseiq now shop
         """
+        from pipelines.cli.tables import console, whole
         from pipelines.incidents import now as state
         from pipelines.incidents import report
 
@@ -56,13 +57,13 @@ def register(app: typer.Typer) -> None:
                 }
             )
         else:
-            console = _console()
-            console.print(line, markup=False)
-            console.print()
+            out = console()
+            out.print(line, markup=False)
+            out.print()
             for each in found.counted:
-                console.print(report.render(each))
+                out.print(report.render(each))
             if found.aside:
-                console.print(report.table(found.aside))
+                out.print(whole(report.table(found.aside)))
         raise typer.Exit(CODES[found.state])
 
     group = typer.Typer(no_args_is_help=True, help="Incidents: what was found, why, and what next.")
@@ -74,6 +75,7 @@ def register(app: typer.Typer) -> None:
         output: Form = Output.text,
     ) -> None:
         """Every incident, the most severe first.  Example: pulseiq incidents list shop"""
+        from pipelines.cli.tables import console, whole
         from pipelines.incidents import report, store
 
         lake, contract = _lake(product)
@@ -82,18 +84,21 @@ def register(app: typer.Typer) -> None:
         if output is Output.json:
             _print_json([each.model_dump(mode="json") for each in found])
         elif found:
-            _console().print(report.table(found))
+            console().print(whole(report.table(found)))
         else:
-            _console().print(f"{name}: no incidents")
+            console().print(f"{name}: no incidents")
 
     @group.command()
     def show(
         product: Product,
         incident: Annotated[str, typer.Argument(help="id of an incident, or its beginning")],
-        events: Annotated[int, typer.Option(min=0, max=1000, help="so many raw events of the cause, newest first")] = 0,
+        events: Annotated[
+            int, typer.Option(min=0, max=1000, help="so many raw events of the cause's segment, newest first")
+        ] = 0,
         output: Form = Output.text,
     ) -> None:
         """One incident with every number behind it.  Example: pulseiq incidents show shop 20261123 --events 5"""
+        from pipelines.cli.tables import console
         from pipelines.incidents import events as raw
         from pipelines.incidents import report, store
 
@@ -105,13 +110,14 @@ def register(app: typer.Typer) -> None:
             what = "no incident" if not found else f"{len(found)} incidents"
             raise UsageError(f"{what} of {name} begin with '{incident}'", hint=f"pulseiq incidents list {name}")
         rows = raw.newest(lake, found[0], events) if events else []
+        counts = next((each.where for each in contract.metrics if each.name == found[0].metric), None)
         if output is Output.json:
             shown = found[0].model_dump(mode="json")
             _print_json({**shown, "events": raw.as_json(rows)} if events else shown)
         else:
-            _console().print(report.render(found[0]))
+            console().print(report.render(found[0]))
             if events:
-                _console().print(raw.render(rows))
+                console().print(raw.render(rows, counts))
 
     app.add_typer(group, name="incidents")
 
@@ -123,12 +129,6 @@ def _lake(product: str) -> tuple[Any, Any]:
 
     contract = contracts.load(product)
     return Lake(settings.load()), contract
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=False)
 
 
 def _print_json(value: Any) -> None:

@@ -42,9 +42,8 @@ def audit(
 
     Exit codes: 0 no critical expectation failed, 8 the data fail one.
     """
-    from rich.console import Console
-
     from pipelines import contract as contracts
+    from pipelines.cli.tables import console
     from pipelines.errors import UsageError
     from pipelines.jobs.audit import Asked, aligned, rows_of, run
     from pipelines.platform import settings
@@ -61,7 +60,7 @@ def audit(
         rows = [{**row, "observed": json.loads(row["observed"])} for row in rows_of(report)]
         typer.echo(json.dumps(rows, indent=2, default=str))
     else:
-        print_report(contract.product, report, Console())
+        print_report(contract.product, report, console())
     if any(outcome.expectation.severity == "critical" for outcome in report.failed):
         raise typer.Exit(CRITICAL_FAILED)
 

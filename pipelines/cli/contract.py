@@ -25,7 +25,9 @@ def _group() -> None:
 
 @contract_app.command()
 def check(
-    old: Annotated[Path, typer.Argument(help="A contract's folder, or a schema file, as it was.")],
+    old: Annotated[
+        Path, typer.Argument(help="A product of contracts/, a contract's folder, or a schema file, as it was.")
+    ],
     new: Annotated[Path, typer.Argument(help="The same as it shall be.")],
     output: Annotated[Literal["text", "json"], typer.Option(help="How to print it.")] = "text",
 ) -> None:
@@ -37,7 +39,7 @@ def check(
     """
     from pipelines.contract.changes import compare
 
-    found = compare(old, new)
+    found = compare(_place(old), _place(new))
     breaking = sum(change.breaks for change in found)
     if output == "json":
         plain = {"compatible": not breaking, "changes": [asdict(change) for change in found]}
@@ -48,3 +50,17 @@ def check(
         verdict = f"not compatible: {breaking} of {len(found)} changes break" if breaking else "compatible"
         typer.echo(f"{new}: {verdict if found else 'nothing changed'}")
     raise typer.Exit(BREAKS if breaking else 0)
+
+
+def _place(given: Path) -> Path:
+    """A path as it is; the folder of a product that was given by its name."""
+    from pipelines.contract.load import FOLDER, names
+    from pipelines.errors import UsageError
+
+    named = FOLDER / given
+    if not given.is_file() and not (given / "product.yaml").is_file() and (named / "product.yaml").is_file():
+        return named
+    if not given.exists():
+        hint = f"one of: {', '.join(names())}, or a path"
+        raise UsageError(f"there is no product, folder or file '{given}'", hint=hint)
+    return given

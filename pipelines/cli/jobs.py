@@ -147,11 +147,12 @@ def cancel(identifier: Identifier) -> None:
 
 
 def _print(found: list[Listed]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from pipelines.cli.tables import console, whole
 
     table = Table("id", "job", "state", "since (UTC)", "attempt", box=None, pad_edge=False)
     for each in found:
         since = f"{each.created:%Y-%m-%d %H:%M}"
         table.add_row(each.run.identifier, each.run.name, each.state, since, str(each.attempt))
-    Console().print(table, highlight=False)
+    console().print(whole(table))

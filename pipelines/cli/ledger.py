@@ -25,17 +25,17 @@ def ledger(
 
     Exit codes: 0 it balances, 7 it does not.
     """
-    from rich.console import Console
-
     from pipelines import contract as contracts
+    from pipelines.cli.tables import console
     from pipelines.ledger.audit import audit
     from pipelines.ledger.report import print_ledger
     from pipelines.platform import settings
 
-    found = audit(settings.load(), contracts.load(product))
+    contract = contracts.load(product)
+    found = audit(settings.load(), contract)
     if output == "json":
         typer.echo(json.dumps(found.to_dict(), indent=2))
     else:
-        print_ledger(found, Console())
+        print_ledger(found, console(), contract.topic)
     if not found.balances or (complete and found.waiting):
         raise typer.Exit(DOES_NOT_BALANCE)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import os
 import sys
 import traceback
+from typing import Annotated, Any
 
 import typer
 
@@ -43,6 +45,21 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pulseiq {importlib.metadata.version('pulseiq')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of `pulseiq` itself."""
+
+
 def build() -> typer.Typer:
     """The application with every command group registered."""
     if not app.registered_commands and not app.registered_groups:
@@ -67,22 +84,36 @@ def main() -> None:
 def run() -> int:
     """Run the command of `sys.argv`; returns its exit code."""
     try:
-        build()(standalone_mode=True)
+        code = build()(prog_name="pulseiq", standalone_mode=False)
     except PulseIQError as error:
         print(f"pulseiq: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
+    except typer.Abort:
+        print("Aborted.", file=sys.stderr)
+        return 1
     except SystemExit as end:
         if isinstance(end.code, int):
             return end.code
         if end.code is not None:
             print(end.code, file=sys.stderr)
         return int(end.code is not None)
-    except Exception:
+    except Exception as error:
+        if hasattr(error, "format_message"):  # Typer's own errors have no public name.
+            return _refused(error)
         traceback.print_exc()
         return 1
-    return 0
+    return code if isinstance(code, int) else 0  # Of `typer.Exit`; commands give nothing back.
+
+
+def _refused(error: Any) -> int:
+    """Say in one line what was typed wrong; nothing where a group without a command has shown its help."""
+    said = " ".join(error.format_message().split()).replace("Value error, ", "").rstrip(".")
+    if said:
+        command = error.ctx.command_path if getattr(error, "ctx", None) else "pulseiq"
+        print(f"pulseiq: {said[0].lower()}{said[1:]} | next: {command} --help", file=sys.stderr)
+    return int(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -41,13 +41,13 @@ def list_held(
     output: Output = "text",
 ) -> None:
     """The held batches, newest first, and the check that stopped each.  Example: pulseiq quality held list shop"""
-    from rich.console import Console
+    from pipelines.cli.tables import console
 
     found = [batch for batch in read_held(product) if every or batch.state == "held"]
     if output == "json":
         typer.echo(json.dumps([batch.to_dict() for batch in found], indent=2))
     else:
-        print_list(product, found, Console())
+        print_list(product, found, console())
 
 
 @held_app.command("release")
@@ -97,7 +97,7 @@ def show_held(product: Product, batch_id: BatchId, output: Output = "text") -> N
 
     Example: pulseiq quality held show shop 12
     """
-    from rich.console import Console
+    from pipelines.cli.tables import console
 
     found = [batch for batch in read_held(product) if batch.batch_id == batch_id]
     if not found:
@@ -105,7 +105,7 @@ def show_held(product: Product, batch_id: BatchId, output: Output = "text") -> N
     if output == "json":
         typer.echo(json.dumps(found[0].to_dict(), indent=2))
     else:
-        print_batch(product, found[0], Console())
+        print_batch(product, found[0], console())
 
 
 @quality_app.command("docs")
@@ -155,6 +155,8 @@ def print_list(product: str, found: Sequence[HeldBatch], console: Console) -> No
     from rich.markup import escape
     from rich.table import Table
 
+    from pipelines.cli.tables import whole
+
     if not found:
         console.print(f"{product}: no batch is held", markup=False)
         return
@@ -168,8 +170,8 @@ def print_list(product: str, found: Sequence[HeldBatch], console: Console) -> No
         stopped = "; ".join(f"{result.check}: {result.observed}" for result in batch.failed)
         time = f"{batch.batch_time:%Y-%m-%d %H:%M:%S}"
         table.add_row(str(batch.batch_id), time, f"{batch.rows:,}", batch.state, escape(stopped))
-    console.print(table)
-    console.print(f"next: pulseiq quality held show {product} {found[0].batch_id}", markup=False)
+    console.print(whole(table))
+    console.print(f"next: pulseiq quality held show {product} {found[0].batch_id}", markup=False, soft_wrap=True)
 
 
 def print_batch(product: str, batch: HeldBatch, console: Console) -> None:
@@ -178,6 +180,7 @@ def print_batch(product: str, batch: HeldBatch, console: Console) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from pipelines.cli.tables import whole
     from quality.verdict import NOTHING_WRONG
 
     console.print(f"[bold]batch {batch.batch_id}[/] of {escape(product)}: {batch.state}, {batch.rows:,} rows")
@@ -202,7 +205,7 @@ def print_batch(product: str, batch: HeldBatch, console: Console) -> None:
     if quiet:
         table.add_row(f"{len(quiet)} checks on single rows", "critical", "passed", NOTHING_WRONG)
     if others:
-        console.print(table)
+        console.print(whole(table))
     if batch.decided:
         who = batch.decided
         console.print(f"{batch.state} by {who.actor} at {who.at:%Y-%m-%d %H:%M} UTC: {who.reason}", markup=False)

@@ -31,9 +31,8 @@ def register(app: typer.Typer) -> None:
 @quarantine_app.command("list")
 def list_reasons(product: Product, output: Output = "text") -> None:
     """Quarantined events by reason: how many wait, how many were re-driven.  Example: pulseiq quarantine list shop"""
-    from rich.console import Console
-
     from pipelines import contract as contracts
+    from pipelines.cli.tables import console
     from pipelines.platform import settings
     from pipelines.platform.lake import Lake
     from pipelines.refine.quarantine import groups
@@ -42,7 +41,7 @@ def list_reasons(product: Product, output: Output = "text") -> None:
     if output == "json":
         typer.echo(json.dumps([asdict(group) for group in found], indent=2, default=str))
     else:
-        print_groups(product, found, Console())
+        print_groups(product, found, console())
 
 
 @quarantine_app.command("show")
@@ -56,9 +55,8 @@ def show_reason(
 
     Example: pulseiq quarantine show shop missing_field --limit 20
     """
-    from rich.console import Console
-
     from pipelines import contract as contracts
+    from pipelines.cli.tables import console
     from pipelines.errors import UsageError
     from pipelines.platform import settings
     from pipelines.platform.lake import Lake
@@ -70,7 +68,7 @@ def show_reason(
     if output == "json":
         typer.echo(json.dumps([_plain(each) for each in found], indent=2))
     else:
-        print_samples(product, found, Console())
+        print_samples(product, found, console())
 
 
 @quarantine_app.command("redrive")
@@ -104,6 +102,7 @@ def print_groups(product: str, found: Sequence[Group], console: Console) -> None
     from rich.markup import escape
     from rich.table import Table
 
+    from pipelines.cli.tables import whole
     from pipelines.incidents.events import printable
 
     if not found:
@@ -123,8 +122,10 @@ def print_groups(product: str, found: Sequence[Group], console: Console) -> None
             f"{group.last:%Y-%m-%d %H:%M:%S}",
             escape(printable(group.details[0])),
         )
-    console.print(table)
-    console.print(f"next: pulseiq quarantine show {product} {found[0].reason}", markup=False, highlight=False)
+    console.print(whole(table))
+    console.print(
+        f"next: pulseiq quarantine show {product} {found[0].reason}", markup=False, highlight=False, soft_wrap=True
+    )
 
 
 def print_samples(product: str, found: Sequence[Sample], console: Console) -> None:

@@ -112,7 +112,7 @@ def _stretches(since: str | None, until: str | None, piece: str | None) -> list[
     try:
         return whole.pieces(parse_duration(piece))
     except ValueError as error:
-        raise UsageError(f"--piece: {error}") from error
+        raise UsageError(f"--piece: {error}", hint="--piece 2h, or 1d") from error
 
 
 def _moment(option: str, text: str | None) -> datetime | None:

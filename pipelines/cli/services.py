@@ -189,12 +189,9 @@ def _say_aside(line: str) -> None:
 
 
 def _show(table: Table) -> None:
-    from rich.console import Console
+    from pipelines.cli.tables import console, whole
 
-    terminal = Console()
-    # In a file or a pipe nothing is cut off and nothing is coloured.
-    console = terminal if terminal.is_terminal else Console(width=240, no_color=True)
-    console.print(table, highlight=False)
+    console().print(whole(table))
 
 
 def _duration(seconds: float | None) -> str:

@@ -128,10 +128,13 @@ def simulate(
 
 
 def _span(text: str) -> timedelta:
-    from pipelines.simulate.scenario import resolve
+    from pipelines.contract.duration import parse_duration
+    from pipelines.errors import UsageError
 
-    origin = datetime(2000, 1, 1, tzinfo=UTC)
-    return resolve(f"+{text}", origin, None) - origin
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--duration: {error}", hint="--duration 15m, or 2h") from error
 
 
 @contextmanager

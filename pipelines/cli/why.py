@@ -35,9 +35,8 @@ def why(
 
     Example: pulseiq why shop conversion_rate "2026-11-23 10:35"
     """
-    from rich.console import Console
-
     from pipelines import contract as contracts
+    from pipelines.cli.tables import console
     from pipelines.jobs.why import ask
     from pipelines.platform import settings
     from pipelines.platform.lake import Lake
@@ -47,7 +46,7 @@ def why(
     if output == "json":
         typer.echo(json.dumps(as_json(answer), indent=2, default=str))
     else:
-        print_answer(answer, Console(highlight=False))
+        print_answer(answer, console())
 
 
 def moment_of(text: str) -> datetime:

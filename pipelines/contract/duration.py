@@ -17,7 +17,9 @@ def parse_duration(given: Any) -> timedelta:
         return given
     found = _FORM.fullmatch(given) if isinstance(given, str) else None
     if found is None:
-        raise ValueError(f"'{given}' is not a duration: write a whole number and seconds, minutes, hours or days")
+        raise ValueError(
+            f"'{given}' is not a duration: write a whole number and seconds, minutes, hours or days, as 15m or 2h"
+        )
     unit = next(seconds for name, seconds in _UNITS.items() if name.startswith(found[2].removesuffix("s") or "s"))
     duration = timedelta(seconds=int(found[1]) * unit)
     if duration > _LONGEST:

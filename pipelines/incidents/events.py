@@ -50,9 +50,15 @@ def as_json(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{name: _plain(value) for name, value in event.items()} for event in events]
 
 
-def render(events: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """The events for people: when and where in Kafka, then every field that has a value."""
+def render(events: Sequence[Mapping[str, Any]], counts: str | None = None) -> RenderableType:
+    """The events for people: when and where in Kafka, then every field that has a value.
+
+    `counts` is the condition of the events that the metric counts: it is said, for `newest` does not judge by it.
+    """
     lines = []
+    if events and counts:
+        said = " ".join(counts.split())
+        lines.append(Text(f"all events of the segment; the metric counts those where {said}"))
     for event in events:
         place = f"{event['kafka_topic']}[{event['kafka_partition']}]@{event['kafka_offset']}"
         fields = [

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pipelines.errors import UsageError, no_file
 
 _HINT = "see docs/cookbook/redrive-quarantined-events.md"
+_SMALLEST = "{why: WHY, reason: REASON, steps: []}"
 
 # A place in an event, as contracts write it: `$.payment.amount`.
 Place = Annotated[str, Field(pattern=r"^\$(\.[A-Za-z_@][A-Za-z0-9_@-]*)+$")]
@@ -91,6 +92,9 @@ def read(file: Path) -> Fix:
     """A fix from its file; UsageError names the place and the reason."""
     try:
         given = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if given is None:
+            what = f"{file}: is empty; the smallest fix sends the events of a reason as they are: {_SMALLEST}"
+            raise UsageError(what, hint=_HINT)
         return Fix.model_validate(given)
     except OSError as error:
         raise no_file(file, _HINT) from error

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from pipelines import contract as contracts
@@ -65,6 +67,26 @@ def test_another_incident_beside_a_planned_one_is_abnormal(answer) -> None:
     said = json.loads(result.stdout)
     assert said["state"] == "abnormal"
     assert {each["incident_id"]: each["planned"] for each in said["incidents"]} == {"p": "sale [big]", "x": None}
+
+
+def test_the_list_is_whole_in_a_pipe_and_on_a_narrow_terminal(answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [incident("20261125-2255-b94f7f", title="Traffic" + " of a shop of a long name" * 9)]
+    assert found[0].headline in answer(found, "incidents", "list", "shop").stdout.splitlines()[1]
+    out = io.StringIO()
+    narrow = Console(file=out, width=60, force_terminal=True, color_system=None)
+    monkeypatch.setattr("pipelines.cli.tables.console", lambda: narrow)
+    answer(found, "incidents", "list", "shop")
+    assert out.getvalue().count("long") == 9
+    heading, *lines = out.getvalue().splitlines()
+    first, after = heading.index("incident"), heading.index("verdict")
+    assert "".join(line[first:after].strip() for line in lines) == "20261125-2255-b94f7f"
+
+
+def test_raw_events_are_said_to_be_more_than_the_metric_counts(answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = {"event_time": START, "kafka_topic": "t", "kafka_partition": 0, "kafka_offset": 1}
+    monkeypatch.setattr("pipelines.incidents.events.newest", lambda *_: [event])
+    text = answer([incident("x", metric="conversion_rate")], "incidents", "show", "shop", "x", "--events", "1").stdout
+    assert "the metric counts those where event_type = " in text
 
 
 def test_the_list_shows_the_state_of_each_and_retracted_ones_when_asked(answer) -> None:

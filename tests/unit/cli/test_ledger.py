@@ -54,6 +54,19 @@ def test_a_finding_is_told_with_its_meaning_and_its_offsets() -> None:
     assert "does not balance" in text
 
 
+def test_what_a_person_rejected_is_counted_in_quarantine_and_only_there() -> None:
+    text = printed(replace(SOUND, reasons={"not_json": 8, "rejected": 7}, rejected=7))
+    assert "not_json 8, rejected by a person 7" in text
+    assert text.count("rejected") == 1
+    assert "the sum of silver, quarantine, duplicates, held; in Kafka and refined: 100" in text
+
+
+def test_a_topic_that_is_missing_is_named_with_what_makes_it() -> None:
+    out = io.StringIO()
+    print_ledger(replace(SOUND, partitions=()), Console(file=out, width=80), "shop.events")
+    assert "no topic shop.events, and no batch has been recorded | next: pulseiq run live shop" in out.getvalue()
+
+
 @pytest.mark.parametrize(("ledger", "options", "code"), [(SOUND, [], 0), (BROKEN, [], 7), (SOUND, ["--complete"], 7)])
 def test_exit_code_tells_whether_it_balances(
     monkeypatch: pytest.MonkeyPatch, ledger: Ledger, options: list[str], code: int

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from pipelines.cli.jobs import check_words
-from pipelines.cli.main import build
+from pipelines.cli.main import build, run
 from pipelines.errors import PulseIQError, UsageError
 from pipelines.platform import settings
 
@@ -85,3 +86,74 @@ def test_a_job_that_could_not_run_is_not_submitted(words: str, said: str) -> Non
 @pytest.mark.parametrize("words", ["run live shop", "ledger shop --complete", "doctor", "run baseline --help", "demo"])
 def test_words_that_are_a_command_pass_and_nothing_is_run(words: str) -> None:
     check_words(words.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("ledger", "missing argument 'product' | next: pulseiq ledger --help"),
+        ("run live shop --onec", "no such option: --onec (Possible options: --once) | next: pulseiq run live --help"),
+        ("jobs lst", "no such command 'lst'. Did you mean 'list'? | next: pulseiq jobs --help"),
+        ("contract check shop", "missing argument 'new' | next: pulseiq contract check --help"),
+        (
+            "ledger shop --output xml",
+            "invalid value for '--output': 'xml' is not one of 'text', 'json' | next: pulseiq ",
+        ),
+    ],
+)
+def test_what_typer_refuses_is_one_line_as_all_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str, said: str
+) -> None:
+    monkeypatch.setattr("sys.argv", ["/anywhere/pulseiq", *words.split()])
+    assert run() == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith(f"pulseiq: {said}")
+    assert (shown.err.count("\n"), shown.out) == (1, "")
+
+
+@pytest.mark.parametrize(("words", "code"), [("", 2), ("contract", 2), ("contract --help", 0)])
+def test_a_group_without_a_command_shows_its_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str, code: int
+) -> None:
+    monkeypatch.setattr("sys.argv", ["pulseiq", *words.split()])
+    assert run() == code
+    shown = capsys.readouterr()
+    assert "Usage: pulseiq" in shown.out
+    assert not shown.err
+
+
+def test_the_exit_code_of_a_command_is_that_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["pulseiq", "contract", "check", "shop", "weblog"])
+    assert run() == 3
+
+
+def test_who_disagrees_is_not_shown_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(settings, "load", lambda: None)
+    monkeypatch.setattr("typer.confirm", lambda _: False)
+    monkeypatch.setattr("sys.argv", ["pulseiq", "replay", "shop"])
+    assert run() == 1
+    assert capsys.readouterr().err == "Aborted.\n"
+
+
+def test_the_version_is_the_packages(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["pulseiq", "--version"])
+    assert run() == 0
+    assert capsys.readouterr().out == f"pulseiq {version('pulseiq')}\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["simulate shop --live --duration soon --count", "replay shop --from bronze --piece soon --check"],
+)
+def test_a_wrong_duration_is_named_with_its_option_and_one_that_works(
+    monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.setattr(settings, "load", lambda: None)
+    refused = typed(*words.split()).exception
+    assert isinstance(refused, UsageError)
+    option = words.split()[words.split().index("soon") - 1]
+    assert refused.what.startswith(f"{option}: 'soon' is not a duration")
+    assert "15m or 2h" in refused.what
+    assert option in (refused.hint or "")

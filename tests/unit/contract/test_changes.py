@@ -88,6 +88,21 @@ def test_the_command_says_what_breaks_and_scripts_can_branch_on_it(case, code):
     assert [change["place"] for change in found["changes"]] == ["$.a"] * (len(lines) - 1)
 
 
+def test_a_product_may_be_given_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shop").mkdir()  # No contract: the product is meant.
+    done = CliRunner().invoke(build(), ["contract", "check", "shop", str(FOLDER / "shop")])
+    assert done.exit_code == 0
+    assert done.stdout == f"{FOLDER / 'shop'}: nothing changed\n"
+
+
+def test_what_is_neither_a_product_nor_a_path_is_named():
+    refused = CliRunner().invoke(build(), ["contract", "check", "shop", "nosuch"]).exception
+    assert isinstance(refused, UsageError)
+    assert refused.what == "there is no product, folder or file 'nosuch'"
+    assert "shop" in refused.hint
+
+
 def test_a_folder_and_a_file_cannot_be_compared():
     with pytest.raises(UsageError, match="neither two folders"):
         compare(FOLDER / "shop", FOLDER / "shop" / "user_action.v1.json")

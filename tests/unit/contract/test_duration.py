@@ -28,7 +28,9 @@ def test_duration_is_a_whole_number_and_a_unit(given, seconds):
 
 @pytest.mark.parametrize("given", ["5", 5, "5 weeks", "1.5 hours", "-1 hour", "", None, "1 hour 5 minutes", "5 M"])
 def test_other_durations_are_refused(given):
-    with pytest.raises(ValueError, match="is not a duration: write a whole number and seconds, minutes, hours or days"):
+    with pytest.raises(
+        ValueError, match="is not a duration: write a whole number and seconds, minutes, hours or days, as 15m or 2h"
+    ):
         parse_duration(given)
 
 

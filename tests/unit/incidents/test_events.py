@@ -107,6 +107,13 @@ def test_no_events_are_said_in_words() -> None:
     assert "no event" in console.export_text()
 
 
+def test_that_events_are_not_judged_by_the_metrics_condition_is_said(lake: Lake) -> None:
+    console = Console(width=200, record=True, file=io.StringIO())
+    found = events.newest(lake, incident({"device": "web"}), 1)
+    console.print(events.render(found, "event_type = 'a'\n  and [x] = 1"))
+    assert "the metric counts those where event_type = 'a' and [x] = 1" in console.export_text().splitlines()[0]
+
+
 @given(st.one_of(st.text(), st.binary()))
 def test_nothing_but_printable_text_is_ever_shown(value: object) -> None:
     assert events.printable(value).isprintable()

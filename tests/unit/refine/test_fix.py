@@ -111,3 +111,13 @@ def test_a_wrong_fix_is_refused_with_its_place(tmp_path: Path, text: str, messag
         fix.read(file)
     assert str(file) in str(refused.value)
     assert "redrive-quarantined-events" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize("text", ["", "# to be written\n"])
+def test_an_empty_fix_is_told_with_the_smallest_that_works(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "fix.yaml"
+    file.write_text(text)
+    with pytest.raises(UsageError, match="is empty") as refused:
+        fix.read(file)
+    file.write_text(refused.value.what[refused.value.what.index("{") :])
+    assert fix.read(file).steps == ()
