@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -23,12 +25,15 @@ def jobs(shop: Product, state: str) -> set[str]:
 
 
 @pytest.fixture
-def started(api: Api, shop: Product) -> tuple[str, str]:
-    """A run of `replay`, which no schedule starts, that only compares; and its job, which runs."""
+def started(api: Api, shop: Product) -> Iterator[tuple[str, str]]:
+    """A run of `replay`, which no schedule starts, that only compares; and its job, which runs. Ended with the test."""
     before = jobs(shop, "RUNNING")
     run = api.trigger("replay", {"check": True})
     api.until(lambda: bool(jobs(shop, "RUNNING") - before), "no job runs")
-    return run, (jobs(shop, "RUNNING") - before).pop()
+    yield run, (jobs(shop, "RUNNING") - before).pop()
+    if api.state("replay", run) not in ("success", "failed"):
+        api.fail("replay", run, "rebuild")
+        api.wait("replay", run)
 
 
 def test_an_audit_starts_the_publication_by_its_asset(api: Api) -> None:
@@ -62,10 +67,9 @@ def test_a_task_that_a_person_ends_takes_its_job_along(api: Api, shop: Product, 
 
 def test_a_task_whose_process_is_killed_is_tried_again(api: Api, started: tuple[str, str]) -> None:
     run, _ = started
-    workers = [each for each in airflow_processes() if " ".join(each.cmdline()).startswith("airflow worker -- ")]
-    # A worker of the executor names itself so; its child is the task.
-    (task,) = (each for each in workers if "LocalExecutor" not in " ".join(each.cmdline()))
-    os.kill(task.pid, signal.SIGKILL)
+    # The task that was ended before may still be at its end.
+    api.until(lambda: len(running_tasks()) == 1, "not one task runs")
+    os.kill(running_tasks()[0].pid, signal.SIGKILL)
     api.until(lambda: api.tasks("replay", run)["rebuild"] == "up_for_retry", "nobody noticed")
     assert "SIGKILL" in api.log("replay", run, "rebuild")
     assert set(api.wait("replay", run).values()) == {"success"}
@@ -79,6 +83,17 @@ def test_an_emulator_that_restarts_fails_the_task_and_the_next_try_succeeds(api:
     services.up(lambda line: None, rebuild=rebuild_all)
     assert set(api.wait("replay", run).values()) == {"success"}
     assert any(word in api.log("replay", run, "rebuild") for word in ("Could not connect", "does not exist", "closed"))
+
+
+def running_tasks() -> list[psutil.Process]:
+    """Processes of tasks; a worker of the executor names itself so, too, and the task is its child."""
+    found = []
+    for each in airflow_processes():
+        with suppress(psutil.NoSuchProcess):  # it ended as it was looked at
+            words = " ".join(each.cmdline())
+            if words.startswith("airflow worker -- ") and "LocalExecutor" not in words:
+                found.append(each)
+    return found
 
 
 def airflow_processes() -> list[psutil.Process]:
