@@ -13,7 +13,7 @@ from pipelines.contract import Contract, Metric
 from pipelines.contract.sensitivity import DATA
 from pipelines.detect import exempt
 from pipelines.detect.alerts import QUIET_WINDOWS
-from pipelines.detect.grid import ADDITIVE_KINDS, series_name
+from pipelines.detect.grid import ADDITIVE_KINDS, Mask, series_name
 from pipelines.explain import Cause, Explanation
 from pipelines.incidents import lifecycle, told, verdict
 from pipelines.incidents.record import CauseLine, Incident, Level, incident_id
@@ -58,11 +58,10 @@ class Build:
         rest = audit[~audit["check"].isin(said) & ~audit["window_start"].isin(told_of)]
         return sorted(set(rest["window_start"]))
 
-    def leading(self, group: pd.DataFrame, near: Sequence[pd.Timestamp]) -> list[str]:
-        """Which metrics of a group can lead its incident: those that findings on the data do not explain, if any."""
-        quality = self.quality(near)
-        beyond = [str(row.metric) for row in group.itertuples() if self._beyond(quality, row)]
-        return beyond or sorted(set(group["metric"]))
+    def leading(self, group: pd.DataFrame, near: Sequence[pd.Timestamp]) -> pd.DataFrame:
+        """The alerts of a group that can lead its incident: those that findings on the data do not explain, if any."""
+        beyond = self._beyond(self.quality(near), group)
+        return group[beyond] if beyond.any() else group
 
     def from_alerts(self, story: Story, span: list[pd.Timestamp]) -> Incident:
         """The incident of alerts that go together."""
@@ -73,7 +72,7 @@ class Build:
         moved = sorted(set(evidence.loc[evidence["series"].isin(group["series"]), "window_start"]))
         change = self._change(metric, span)
         short = -change if change is not None and metric.kind in ADDITIVE_KINDS else 0.0
-        name = verdict.judge(quality, moved, short, self._beyond(quality, lead))
+        name = verdict.judge(quality, moved, short, bool(self._beyond(quality, group).any()))
         causes = [_line(each, self._own_change(metric, each, span)) for each in explanation.causes]
         breadth = self._breadth(explanation)
         since, until = span[0], span[-1] + self._step
@@ -168,9 +167,27 @@ class Build:
         """What is wrong with the data of these windows."""
         return verdict.inspect(self._facts, span, self._failed(span))
 
-    def _beyond(self, quality: verdict.Quality, alert: Any) -> bool:
-        metric = self._metrics[str(alert.metric)]
-        return quality.bad and not verdict.explains(quality, metric, str(alert.direction), alert.tests)
+    def _beyond(self, quality: verdict.Quality, group: pd.DataFrame) -> Mask:
+        """Which alerts of a group its data's findings do not explain, (alerts,); none where there is no finding."""
+        if not quality.bad:
+            return np.zeros(len(group), dtype=bool)
+        return np.array(
+            [
+                not verdict.explains(quality, self._metrics[str(row["metric"])], str(row["direction"]), row["tests"])
+                or self._was_there(row, min(quality.windows))
+                for _, row in group.iterrows()
+            ]
+        )
+
+    def _was_there(self, alert: Any, before: pd.Timestamp) -> bool:
+        """Whether an alert had windows enough before this one, of which no finding speaks."""
+        evidence = self._evidence
+        own = (
+            evidence["fired"] & (evidence["series"] == alert["series"]) & (evidence["direction"] == alert["direction"])
+        )
+        since = alert["opened"] - self._step
+        windows = evidence.loc[own, "window_start"]
+        return bool(windows[(windows >= since) & (windows < before)].nunique() >= verdict.ENOUGH_WINDOWS)
 
     def _change(self, metric: Metric, span: list[pd.Timestamp]) -> float | None:
         """Relative change of the whole metric over its windows."""

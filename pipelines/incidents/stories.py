@@ -57,13 +57,11 @@ class Stories:
         self._order = {metric.name: i for i, metric in enumerate(metrics)}
         self._explain, self._dims, self._apart = explain, dims, apart
 
-    def one(self, group: pd.DataFrame, leading: Sequence[str]) -> Story:
-        """All alerts as one story, led by the first of these metrics that moved and can be localised."""
-        ranked = self._ranked(group)
+    def one(self, group: pd.DataFrame, leading: pd.DataFrame) -> Story:
+        """All alerts as one story, led by the first metric of the `leading` ones that can be localised."""
+        ranked = self._ranked(leading)
         fallback: tuple[Any, Explanation] | None = None
         for name in dict.fromkeys(ranked["metric"]):
-            if name not in leading:
-                continue
             own = ranked[ranked["metric"] == name]
             found = self._explained(own)
             if _sure(found):

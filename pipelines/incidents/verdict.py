@@ -26,6 +26,8 @@ TIMES_USUAL = 4.0
 P_VALUE = 1e-6
 # Faults come in bursts: variance beyond the binomial, as the prior weight of a beta-binomial.
 _CONCENTRATION = 200.0
+# What was seen in so many windows without a finding was there without the bad data.
+ENOUGH_WINDOWS = 2
 # A metric that falls by more than so many times the share of lost events fell for another reason as well.
 _MOST_EXPLAINED = 3.0
 _ARRIVED = ("silver", "held", "quarantine", "duplicates")
@@ -168,7 +170,7 @@ def judge(quality: Quality, alert_windows: Sequence[pd.Timestamp], missing: floa
         quality: findings on the same windows.
         alert_windows: windows with evidence of a moved metric.
         missing: by what share a count or sum fell short, 0 where none did; held and lost events explain that much.
-        beyond: whether a metric moved that the findings do not explain, see `explains`.
+        beyond: whether a metric moved that the findings do not explain, see `explains`, or had before any of them.
 
     Behaviour has changed as well when something is beyond the findings, when metrics moved in at least two windows
     without a finding and these are as many as the ones with, or when far more is missing than was held or lost.
@@ -178,7 +180,7 @@ def judge(quality: Quality, alert_windows: Sequence[pd.Timestamp], missing: floa
     if beyond:
         return "both"
     outside = [window for window in alert_windows if window not in quality.windows]
-    if len(outside) >= max(2, len(alert_windows) - len(outside)):
+    if len(outside) >= max(ENOUGH_WINDOWS, len(alert_windows) - len(outside)):
         return "both"
     if not quality.held and missing > _MOST_EXPLAINED * quality.lost:
         return "both"

@@ -87,6 +87,27 @@ def test_held_data_is_the_headline_and_not_the_metrics_that_fell_with_it(shop: C
     assert found.headline == "96% of the events held by the quality gate, failed check: amounts are in minor units"
 
 
+def test_what_was_there_before_the_gate_held_anything_is_changed_behaviour_too(shop: Contract) -> None:
+    errors = evidence("error_rate", 500.0, direction="up")
+    early = [{**row, "window_start": window} for row, window in zip(errors, WINDOWS[3:6], strict=False)]
+    rows = [*early, *errors, *evidence("traffic", 40.0)]
+    rose = alert("error_rate", direction="up", start=WINDOWS[3], opened=WINDOWS[4])
+    found = incident(shop, [alert("traffic"), rose], rows, silver=40, held=60)
+    assert (found.verdict, found.metric, found.direction) == ("both", "error_rate", "up")
+    # One window before is no more than a release's first batches, which are too few for the gate.
+    found = incident(shop, [alert("traffic"), rose], rows[2:], silver=40, held=60)
+    assert (found.verdict, found.metric) == ("bad data", "traffic")
+
+
+def test_a_rate_that_rose_leads_though_it_fell_silent_in_the_whole_later(shop: Contract) -> None:
+    silent = alert("error_rate", tests=("missing",), start=WINDOWS[10], words="error_rate: no events")
+    rose = alert("error_rate{region=eu-west}", metric="error_rate", direction="up")
+    rows = [*evidence("error_rate", 50.0), *evidence("error_rate{region=eu-west}", 500.0, direction="up")]
+    found = incident(shop, [silent, rose], rows, silver=1000, quarantine=400)
+    assert (found.verdict, found.direction) == ("both", "up")
+    assert found.why[0] == rose["words"]
+
+
 def test_series_that_fell_silent_are_counted_once(shop: Contract) -> None:
     silence = [alert(name, tests=("missing", "point"), words=f"{name}: no events") for name in SILENT]
     found = incident(shop, [*silence, alert("queue_depth", direction="up")], evidence("traffic", 0.0), silver=100)
