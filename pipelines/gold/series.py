@@ -64,7 +64,7 @@ def read(
     """
     rows = _leaf_rows(gold(spark, uri, start, end, version), contract)
     dimensions, windows = contract.dimensions, windows_of(contract, start, end)
-    segments = None if only is None else sorted({name[name.find("{") :] if "{" in name else "" for name in only})
+    segments = None if only is None else sorted({"", *(name[name.find("{") :] for name in only if "{" in name)})
 
     def collected(grouped: DataFrame) -> pd.DataFrame:
         return (grouped if segments is None else grouped.where(_segment(dimensions).isin(segments))).toPandas()

@@ -132,6 +132,18 @@ def test_a_ratio_has_its_pairs_and_no_value_where_nothing_was_counted(
     assert np.isnan(values(frame, "conversion_rate")[5])
 
 
+@pytest.mark.parametrize("only", [(), ("traffic{region=us-east}",)])
+def test_the_whole_of_each_metric_comes_whatever_else_is_asked_for(
+    spark: SparkSession, contract: Contract, gold_uri: str, frame: pd.DataFrame, only: tuple[str, ...]
+) -> None:
+    found = series.read(spark, gold_uri, contract, START, START + WINDOWS * STEP, only=only)
+    wanted = {metric.name for metric in contract.metrics} | set(only)
+    assert_same(
+        found.sort_values(["series", "window_start"], ignore_index=True),
+        frame[frame["series"].isin(wanted)].sort_values(["series", "window_start"], ignore_index=True),
+    )
+
+
 def test_sums_are_exact(frame: pd.DataFrame, events: pd.DataFrame) -> None:
     done = events[events["status"] == "completed"]
     assert sum(values(frame, "revenue")) == done["amount_minor"].sum()
