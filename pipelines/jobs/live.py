@@ -22,6 +22,7 @@ from pipelines.alerts import send
 from pipelines.bronze import stream as bronze
 from pipelines.contract import Contract
 from pipelines.errors import PulseIQError, StateError
+from pipelines.gold.unchanged import refuse_changed
 from pipelines.incidents import store
 from pipelines.jobs import detect
 from pipelines.platform import kafka
@@ -76,6 +77,9 @@ class Live:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None:
+            # A stream that waits for a broker ends minutes after it was told to.
+            log_event("ending", product=self._contract.product, reason=_reason(error))
         self.stop()
 
     def stop(self) -> None:
@@ -85,7 +89,12 @@ class Live:
                 query.stop()
 
     def start(self, *, once: bool) -> None:
-        """Start the streams; with `once` they read what is there and stop."""
+        """Start the streams; with `once` they read what is there and stop.
+
+        Raises:
+            StateError: the contract changed under the tables, see `refuse_changed`; nothing was started.
+        """
+        refuse_changed(Lake(self._settings), self._contract)
         pace = self._pace
         for name, module, seconds in (("bronze", bronze, pace.bronze_seconds), ("refine", refine, pace.refine_seconds)):
             if name in self._queries:
@@ -157,7 +166,8 @@ class Live:
     def run_forever(self, stopping: Callable[[], bool]) -> None:
         """Turn the detect loop until `stopping()`; returns then, raises when a stream dies.
 
-        The time of a file in the home says that it still turns, for probes that must not ask a Spark driver.
+        A broker that does not answer is waited for as long as the streams wait for it; each try is logged. The time of
+        a file in the home says that it still turns, for probes that must not ask a Spark driver.
         """
         heartbeat = self._settings.home / "run" / f"{self._contract.product}.heartbeat"
         heartbeat.parent.mkdir(parents=True, exist_ok=True)
@@ -166,8 +176,10 @@ class Live:
             self.check()
             heartbeat.touch()
             if "detect" in self._queries and time.monotonic() >= next_tick:
-                report = self.tick()
-                log_event("tick", product=self._contract.product, **vars(report))
+                try:
+                    log_event("tick", product=self._contract.product, **vars(self.tick()))
+                except kafka.UnreachableError as error:
+                    log_event("waiting", product=self._contract.product, reason=error.what)
                 next_tick = time.monotonic() + self._pace.tick_seconds
             time.sleep(0.5)
 

@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 from pipelines.contract import Contract
 from pipelines.errors import StateError, UsageError
 from pipelines.gold.merged import merge
+from pipelines.gold.unchanged import refuse_changed
 from pipelines.platform.lake import Lake
 from pipelines.platform.settings import Settings
 from pipelines.platform.table_care import TableCare
@@ -154,8 +155,10 @@ def merge_closed(spark: SparkSession, settings: Settings, contract: Contract, no
     and after; None where there was nothing to merge.
 
     Raises:
-        StateError: the sums are not the same, or rows were replaced meanwhile; that day is left as it was.
+        StateError: the sums are not the same, or rows were replaced meanwhile; that day is left as it was. Or the
+            contract changed under them.
     """
+    refuse_changed(Lake(settings), contract)
     ours = settled(_logged(settings, contract.product))
     end = closed_before(spark, settings.table_uri(contract.product, "gold"), contract, now)
     if end is None:

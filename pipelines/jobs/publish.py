@@ -19,6 +19,7 @@ from pipelines.contract import Contract
 from pipelines.errors import StateError
 from pipelines.gold.merged import merge
 from pipelines.gold.partial_sums import partial_sums
+from pipelines.gold.unchanged import refuse_changed
 from pipelines.jobs.maintenance import closed_before
 from pipelines.platform import glue
 from pipelines.platform.lake import Lake
@@ -60,9 +61,10 @@ def run(spark: SparkSession, settings: Settings, contract: Contract, now: dateti
     """Gate, then publish the days that changed.
 
     Raises:
-        StateError: there is no gold yet.
+        StateError: there is no gold yet, or the contract changed under it.
     """
     lake, product = Lake(settings), contract.product
+    refuse_changed(lake, contract)
     found = lake.table(product, "gold")
     if found is None:
         raise StateError(f"{product} has no gold yet", hint=f"pulseiq run live {product}")

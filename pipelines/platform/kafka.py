@@ -40,6 +40,10 @@ _MOVING = {
 }
 
 
+class UnreachableError(ServiceError):
+    """The broker does not answer; it may again."""
+
+
 class Topics(Protocol):
     """The part of a contract that names its topics."""
 
@@ -317,10 +321,10 @@ def _result(settings: Settings, future: Future[Any], failed: str, but_not: int |
         ) from error
 
 
-def _unreachable(settings: Settings, error: KafkaException) -> ServiceError:
+def _unreachable(settings: Settings, error: KafkaException) -> UnreachableError:
     text = error.args[0].str() if error.args and isinstance(error.args[0], KafkaError) else str(error)
     hint = "pulseiq up" if settings.endpoint_url is not None else "check the network path to the cluster"
-    return ServiceError(f"Kafka at {settings.bootstrap_servers} does not answer: {text}", hint=hint)
+    return UnreachableError(f"Kafka at {settings.bootstrap_servers} does not answer: {text}", hint=hint)
 
 
 def _msk_token(region: str) -> Any:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipelines import contract as contracts
 from pipelines.errors import ServiceError, StateError
-from pipelines.jobs.live import Live
+from pipelines.jobs.live import Live, Pace
+from pipelines.platform import kafka
+from tests.simulated_lake import settings_of
 
 JAVA = "An error occurred while calling o83.save.\n: java.net.ConnectException: refused\n\tat java.base/Net.connect"
+
+
+class Report:
+    """What a turn of the loop found."""
+
+    def __init__(self) -> None:
+        self.state = "normal"
 
 
 class Ended:
@@ -52,3 +64,35 @@ def test_an_error_of_our_own_is_handed_on_as_it_is() -> None:
     with pytest.raises(ServiceError) as raised:
         live(failure).check()
     assert raised.value is failure
+
+
+def test_a_broker_that_does_not_answer_is_waited_for_and_said_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers: list[object] = [kafka.UnreachableError("Kafka at there does not answer", hint="pulseiq up"), Report()]
+
+    class Ticking(Live):
+        def tick(self, now: datetime | None = None) -> Any:
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    pace = Pace(tick_seconds=0.0)
+    running = Ticking(None, settings_of(tmp_path), contracts.load("shop"), ("detect",), pace)  # type: ignore[arg-type]
+    running.run_forever(stopping=lambda: not answers)
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(each["event"], each.get("reason", each.get("state"))) for each in told] == [
+        ("waiting", "Kafka at there does not answer"),
+        ("tick", "normal"),
+    ]
+
+
+def test_another_failure_of_the_loop_ends_it(tmp_path: Path) -> None:
+    class Failing(Live):
+        def tick(self, now: datetime | None = None) -> Any:
+            raise ServiceError("S3 does not answer", hint="pulseiq status")
+
+    running = Failing(None, settings_of(tmp_path), contracts.load("shop"), ("detect",))  # type: ignore[arg-type]
+    with pytest.raises(ServiceError, match="S3 does not answer"):
+        running.run_forever(stopping=lambda: False)
