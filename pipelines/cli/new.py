@@ -37,7 +37,7 @@ def product(
     import re
 
     from pipelines.contract import draft
-    from pipelines.contract import sample as samples
+    from pipelines.contract.draft import sample as samples
     from pipelines.contract.load import FOLDER
 
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):

@@ -6,55 +6,63 @@ Guesses from what `sample` counted; a person corrects it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence, Set
-from typing import Any
+from collections.abc import Mapping, Set
 
+from pipelines.contract.draft.outcome import ended_badly
+from pipelines.contract.draft.sample import Place, Sample
 from pipelines.contract.model import RESERVED
-from pipelines.contract.sample import Place, Sample, places
 
+# These say how much, and not which.
+DURATION_WORDS = ("ms", "latency", "duration", "elapsed", "seconds", "millis", "took")
+AMOUNT_WORDS = ("amount", "price", "total", "revenue", "cents", "minor", "cost", "value", "fare")
 # Dimensions: at least two values, few enough that each has events in a window; more than six are hard to read.
 _MOST_VALUES, _MOST_DIMENSIONS = 60, 6
+# What only few events have narrows down little.
+_LEAST_SHARE, _LEAST_EVENTS = 0.05, 20
+NO_DIMENSIONS = (
+    f"none: no text but how something ended has 2 to {_MOST_VALUES} values, each in {_LEAST_EVENTS} events or more on "
+    f"average, is in nearly all events of a type and in {_LEAST_SHARE:.0%} of all events, and differs between them"
+)
 
 
-def dimensions(sample: Sample, envelope: Set[str]) -> dict[str, str]:
-    """Fields with few values that nearly every event has, those with the fewest first; paths by name.
+def dimensions(whole: Sample, by_type: Mapping[str, Sample], envelope: Set[str]) -> dict[str, str]:
+    """Texts with few values that nearly all events of some type have, first those that most events have; paths by name.
+
+    How something ended is none: it is measured, see `draft_metrics`.
 
     Args:
+        whole: all well-formed events.
+        by_type: those of each type.
         envelope: paths that the envelope takes.
     """
+
+    def of_some_type(path: str) -> bool:
+        return any(path in own.places and own.places[path].common(own.events) for own in by_type.values())
+
     fitting = [
         each
-        for each in sample.places.values()
+        for each in whole.places.values()
         if each.path not in envelope
         and each.type == "string"
         and not each.many
         and 2 <= len(each.values) <= _MOST_VALUES
-        and each.common(sample.events)
-        and max(each.values.values()) < 0.98 * sample.events
-        and sample.events / len(each.values) >= 20
+        and each.present >= max(_LEAST_SHARE * whole.events, _LEAST_EVENTS * len(each.values))
+        and max(each.values.values()) < 0.98 * each.present
+        and of_some_type(each.path)
+        and not ended_badly(each)
     ]
-    chosen = sorted(fitting, key=lambda each: (len(each.values), each.path))[:_MOST_DIMENSIONS]
+
+    def rank(each: Place) -> tuple[float, int, str]:
+        # A few events more or less say nothing; few values are easier to read.
+        return -round(each.present / whole.events, 1), len(each.values), each.path
+
+    chosen = sorted(fitting, key=rank)[:_MOST_DIMENSIONS]
     names: dict[str, str] = {}
     for each in sorted(chosen, key=lambda each: each.path):
         short, long = lettered_name(each.name), lettered_name(each.path.removeprefix("$."))
         wanted = (short, long, *(f"{long}_{number}" for number in range(2, 10)))
         names[next(name for name in wanted if name not in {*names, *RESERVED})] = each.path
     return names
-
-
-def events_by_type(events: Iterable[dict[str, Any]], path: str | None) -> dict[str, list[dict[str, Any]]]:
-    """The events of each type, most of them first; of one type `event` where no path tells them apart."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for event in events:
-        value: Any = event if path else "event"
-        for name in path.split(".")[1:] if path else ():
-            value = value.get(name) if isinstance(value, dict) else None
-        if isinstance(value, str):
-            found.setdefault(value, []).append(event)
-    largest = max(map(len, found.values()))
-    # A type that came once or twice in a large sample is a broken event.
-    kept = {name: own for name, own in found.items() if len(own) >= max(1, largest // 2000)}
-    return dict(sorted(kept.items(), key=lambda item: -len(item[1])))
 
 
 def kept_places(sample: Sample, envelope: Set[str], dimensions: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
@@ -71,7 +79,7 @@ def kept_places(sample: Sample, envelope: Set[str], dimensions: Mapping[str, str
         return each.path not in envelope, each.path not in mapped, -each.present, each.path
 
     for each in sorted(sample.places.values(), key=rank):
-        if each.type is None:
+        if each.type in (None, "object", "array"):
             continue
         path, column = each.path, column_of(each.path)
         around = next((other for other in kept if _within(path, other) or _within(other, path)), None)
@@ -89,14 +97,20 @@ def kept_places(sample: Sample, envelope: Set[str], dimensions: Mapping[str, str
     return kept, left
 
 
+def source(place: Place, events: int) -> dict[str, str] | str:
+    """Where a dimension is read from; a default where one of so many events has none, which would else be refused."""
+    if place.present == events:
+        return place.path
+    return {"path": place.path, "default": "none" if "none" not in place.values else "(none)"}
+
+
 def _within(path: str, other: str) -> bool:
     return path.lower().startswith(f"{other.lower()}.")
 
 
-def of_type(events: Sequence[dict[str, Any]], kept: Mapping[str, str]) -> list[tuple[Place, str]]:
-    """Places of one type's events with the types that they have in all events, without those that differ from it."""
-    found = [(each, kept[each.path]) for each in places(events).values() if each.path in kept]
-    return [(each, kind) for each, kind in found if each.type == kind or (each.type, kind) == ("integer", "number")]
+def of_type(own: Sample, kept: Mapping[str, str]) -> list[tuple[Place, str]]:
+    """Places of one type's events that have a value in any of them, with the types that they have in all events."""
+    return [(each, kept[each.path]) for each in own.places.values() if each.path in kept and each.present]
 
 
 def column_of(path: str) -> str:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.contract.draft_fields import plain_name
-from pipelines.contract.sample import NEARLY_ALL, Place, Sample, is_moment, is_without_zone
+from pipelines.contract.draft.fields import plain_name
+from pipelines.contract.draft.identity import identity
+from pipelines.contract.draft.sample import NEARLY_ALL, Place, Sample, is_moment, is_without_zone, value_at
 from pipelines.errors import UsageError
 
 _TIME_WORDS = ("time", "timestamp", "ts", "at", "date", "when", "occurred", "created")
@@ -24,7 +25,6 @@ _FORMS: tuple[tuple[str, Callable[[Any], bool]], ...] = (
     ("epoch_ms", lambda value: isinstance(value, int) and 10**12 <= value < 10**13),
     ("epoch_s", lambda value: isinstance(value, int | float) and 10**9 <= value < 10**10),
 )
-_ID_WORDS = ("id", "uuid", "guid")
 _TYPE_WORDS = ("type", "event", "kind", "action", "name")
 _MOST_TYPES = 30
 
@@ -41,9 +41,21 @@ class Envelope:
     mapped: frozenset[str]
     words: tuple[str, ...]
 
+    def is_found_in(self, event: dict[str, Any]) -> bool:
+        """Whether an event has an id, a type and a time in the form of all others."""
+        if isinstance(self.event_id, str) and value_at(event, self.event_id) in (None, ""):
+            return False
+        if self.type_path and not isinstance(value_at(event, self.type_path), str):
+            return False
+        return dict(_FORMS)[self.event_time["format"]](value_at(event, self.event_time["path"]))
 
-def envelope(sample: Sample) -> Envelope:
+
+def envelope(sample: Sample, events: Sequence[dict[str, Any]]) -> Envelope:
     """The envelope that names and values speak for.
+
+    Args:
+        sample: what the events look like.
+        events: the same events, to see whether those with the same id are the same.
 
     Raises:
         UsageError: no field is a time of events.
@@ -53,18 +65,20 @@ def envelope(sample: Sample) -> Envelope:
     words = [f"event time: {time.path} ({form})"]
     if unclear := _without_zone(sample):
         words.append(f"no zone, so not taken for the event time: {', '.join(unclear)}")
-    unique = [each for each in everywhere if each.type in ("string", "integer") and _is_unique(each, sample.events)]
-    best = _best(unique, _ID_WORDS, needed=True)
+    best, found_id = identity(sample, events)
     event_id: dict[str, Any] | str = best.path if best else {"position": True}
-    words.append(f"event id: {best.path if best else 'none is unique, so each record of Kafka is an event of its own'}")
+    words.append(f"event id: {found_id}")
     texts = [each for each in everywhere if each.type == "string" and not each.many]
     kinds = [each for each in texts if len(each.values) <= _MOST_TYPES and all(plain_name(v) for v in each.values)]
-    kind = _best(kinds, _TYPE_WORDS, needed=True)
+    kind = _best(kinds, _TYPE_WORDS)
     event_type: dict[str, Any] | str = kind.path if kind else {"constant": "event"}
     words.append(f"event type: {kind.path if kind else 'no field tells types apart, so all events are `event`'}")
     versions = [each for each in found.values() if each.words[-2:] in (("schema", "version"), ("schemaversion",))]
     versioned = [each for each in versions if each.type == "integer" and set(each.values) == {1}]
-    schema_version: dict[str, Any] | str = versioned[0].path if versioned else {"constant": 1}
+    schema_version: dict[str, Any] | str = {"constant": 1}
+    if versioned:
+        path, everywhere_there = versioned[0].path, versioned[0].present == sample.events
+        schema_version = path if everywhere_there else {"path": path, "default": 1}
     mapped = {time.path, *(each.path for each in (best, kind, *versioned[:1]) if each)}
     return Envelope(
         event_id, event_type, schema_version, {"path": time.path, "format": form}, kind.path if kind else None,
@@ -114,18 +128,12 @@ def _without_zone(sample: Sample) -> list[str]:
     ]
 
 
-def _best(fitting: Sequence[Place], words: tuple[str, ...], *, needed: bool) -> Place | None:
-    """The place whose name speaks most for it, then the one nearest to the root; where needed, only such a one."""
+def _best(fitting: Sequence[Place], words: tuple[str, ...]) -> Place | None:
+    """Of the places whose names speak for it the one nearest to the root, then the one whose name says most."""
     named = [each for each in fitting if set(each.words) & set(words)]
-    pool = named if named or needed else list(fitting)
 
     def rank(each: Place) -> tuple[int, int, int, str]:
         own = [words.index(word) for word in each.words if word in words]
         return each.path.count("."), 0 if "event" in each.words else 1, min(own, default=len(words)), each.path
 
-    return min(pool, key=rank, default=None)
-
-
-def _is_unique(place: Place, events: int) -> bool:
-    # Of more values than are counted, those that were must each have come once; a few twins are ordinary.
-    return len(place.values) >= 0.98 * place.values.total() and (place.many or len(place.values) >= 0.9 * events)
+    return min(named, key=rank, default=None)

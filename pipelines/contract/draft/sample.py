@@ -9,7 +9,7 @@ import gzip
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -38,13 +38,14 @@ def words_of(text: str) -> tuple[str, ...]:
 class Place:
     """One place in the events, such as `$.a.b`: counts of JSON types, and of values while they are few.
 
-    `values` holds at most 5,000 different ones; `many` says that there were more.
+    `values` holds at most 5,000 different ones; `many` says that there were more, `negative` that any was below zero.
     """
 
     path: str
     types: Counter[str] = field(default_factory=Counter)
     values: Counter[Any] = field(default_factory=Counter)
     many: bool = False
+    negative: bool = False
 
     @property
     def name(self) -> str:
@@ -70,6 +71,11 @@ class Place:
         most = found.most_common(1)
         return most[0][0] if most and most[0][1] >= NEARLY_ALL * self.present else None
 
+    @property
+    def odd(self) -> bool:
+        """Whether some of its values are of another type than nearly all."""
+        return any(n and name != "null" and not _covers(self.type, name) for name, n in self.types.items())
+
     def common(self, events: int) -> bool:
         """Whether nearly all of so many events have it."""
         return self.present >= NEARLY_ALL * events
@@ -83,6 +89,7 @@ class Place:
         kind = _type(value)
         self.types[kind] += 1
         if kind in ("string", "integer", "number", "boolean"):
+            self.negative = self.negative or (kind in ("integer", "number") and value < 0)
             if value in self.values or len(self.values) < _MOST_VALUES:
                 self.values[value] += 1
             else:
@@ -122,16 +129,45 @@ def read(file: Path) -> tuple[Sample, list[dict[str, Any]]]:
     if not events:
         hint = f"one event a line, as {{...}}, nested at most {MOST_LEVELS} deep"
         raise UsageError(f"{file}: no line is a JSON object that can be used", hint=hint)
-    return Sample(len(events), bad, places(events)), events
+    return of(events, bad), events
+
+
+def of(events: Sequence[dict[str, Any]], not_events: int = 0) -> Sample:
+    """What these events look like."""
+    return Sample(len(events), not_events, places(events))
 
 
 def places(events: Iterable[dict[str, Any]]) -> dict[str, Place]:
-    """Every place that a contract can name; lists, and names with signs that a path has no room for, are left out."""
+    """Every place of a value, an object or a list; names with signs that a path has no room for are left out."""
     found: dict[str, Place] = {}
     for event in events:
         for path, value in _walk(event, "$"):
             found.setdefault(path, Place(path)).take(value)
     return found
+
+
+def value_at(event: dict[str, Any], path: str) -> Any:
+    """What is at a place of an event; None where nothing is."""
+    value: Any = event
+    for name in path.split(".")[1:]:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def is_of(value: Any, kind: str) -> bool:
+    """Whether a value is of a JSON type, or null."""
+    return value is None or _covers(kind, _type(value))
+
+
+def is_epoch(value: Any) -> bool:
+    """Whether a number may be a time, in seconds, thousandths or millionths since 1970."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and any(10**9 <= value / scale < 2 * 10**9 for scale in (1, 10**3, 10**6))
+
+
+def is_time(value: Any) -> bool:
+    """Whether a text is a time, with a zone or without."""
+    return _time(value) is not None
 
 
 def is_moment(value: Any) -> bool:
@@ -170,15 +206,20 @@ def _walk(event: dict[str, Any], path: str) -> Iterator[tuple[str, Any]]:
     for name, value in event.items():
         if not _NAME.fullmatch(name):
             continue
+        yield f"{path}.{name}", value
         if isinstance(value, dict):
             yield from _walk(value, f"{path}.{name}")
-        elif not isinstance(value, list):
-            yield f"{path}.{name}", value
+
+
+def _covers(kind: str | None, other: str) -> bool:
+    return other == kind or (kind, other) == ("number", "integer")
 
 
 def _type(value: Any) -> str:
     if value is None:
         return "null"
+    if isinstance(value, dict | list):
+        return "object" if isinstance(value, dict) else "array"
     if isinstance(value, bool):
         return "boolean"
     return "integer" if isinstance(value, int) else "number" if isinstance(value, float) else "string"

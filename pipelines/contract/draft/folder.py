@@ -12,10 +12,17 @@ from typing import Any
 
 import yaml
 
-from pipelines.contract import draft_envelope, draft_fields, draft_metrics
-from pipelines.contract.draft_fields import column_of, of_type, plain_name
+from pipelines.contract.draft import fields, metrics
+from pipelines.contract.draft.envelope import envelope as of_envelope
+from pipelines.contract.draft.events import well_formed
+from pipelines.contract.draft.fields import column_of, of_type, plain_name
+from pipelines.contract.draft.sample import Place, Sample
 from pipelines.contract.model import RESERVED
-from pipelines.contract.sample import Sample
+
+_BROKEN = (
+    "refused by this contract: {:,} of these events, which lack id, type or time, or have a value of another type than "
+    "nearly all others"
+)
 
 
 @dataclass(frozen=True)
@@ -37,12 +44,17 @@ def draft(product: str, sample: Sample, events: Sequence[dict[str, Any]]) -> Dra
     Raises:
         UsageError: no field is a time of events.
     """
-    envelope = draft_envelope.envelope(sample)
-    dimensions: dict[str, Any] = dict(draft_fields.dimensions(sample, envelope.mapped))
-    mapped = envelope.mapped | set(dimensions.values())
-    kept, left = draft_fields.kept_places(sample, envelope.mapped, dimensions)
-    dimensions = {name: path for name, path in dimensions.items() if path in kept}
-    by_type = draft_fields.events_by_type(events, envelope.type_path)
+    envelope = of_envelope(sample, events)
+    found = well_formed(events, envelope)
+    by_type = found.by_type
+    named = fields.dimensions(found.whole, by_type, envelope.mapped)
+    mapped = envelope.mapped | set(named.values())
+    kept, left = fields.kept_places(found.whole, envelope.mapped, named)
+    dimensions = {
+        name: fields.source(found.whole.places[path], found.whole.events)
+        for name, path in named.items()
+        if path in kept
+    }
     types: dict[str, Any] = {}
     files: dict[str, str] = {}
     for name, own in by_type.items():
@@ -67,48 +79,59 @@ def draft(product: str, sample: Sample, events: Sequence[dict[str, Any]]) -> Dra
         "events": types,
     }
     taken = {*RESERVED, *dimensions, *(column_of(path).lower() for path in kept)}
-    metrics, words = draft_metrics.metrics(
-        by_type, {path: kind for path, kind in kept.items() if path not in mapped}, taken
-    )
+    defaults = [f"{name} '{each['default']}'" for name, each in dimensions.items() if isinstance(each, dict)]
+    measured, words = metrics.metrics(by_type, {path: kind for path, kind in kept.items() if path not in mapped}, taken)
     return Draft(
         {
             "product.yaml": _yaml("What the events are and how they are read.", product_file),
-            "metrics.yaml": _yaml("What is measured, and how readily PulseIQ speaks up.", {"metrics": metrics}),
+            "metrics.yaml": _yaml("What is measured, and how readily PulseIQ speaks up.", {"metrics": measured}),
             **files,
         },
         (
             *envelope.words,
-            f"dimensions: {', '.join(dimensions) or 'none: no text field has between 2 and 60 values'}",
-            f"event types: {', '.join(f'{name} ({len(own):,})' for name, own in by_type.items())}",
+            f"dimensions: {', '.join(dimensions) or fields.NO_DIMENSIONS}",
+            *([f"not in every event, so with a default: {', '.join(defaults)}"] if defaults else []),
+            f"event types: {', '.join(f'{name} ({own.events:,})' for name, own in by_type.items())}",
             *words,
             *left,
+            *(f"left out: {path}, its values are of several types" for path in found.mixed),
+            *([_BROKEN.format(found.broken)] if found.broken else []),
         ),
     )
 
 
-def _schema(name: str, events: Sequence[dict[str, Any]], kept: Mapping[str, str]) -> str:
-    """A JSON Schema of one type: types as seen, required what every event has, no number below zero where none was."""
-    count = len(events)
+def _schema(name: str, own: Sample, kept: Mapping[str, str]) -> str:
+    """A JSON Schema of one type that lets through every well-formed event of it.
+
+    Types as seen, null where any was; required what every such event has; no number below zero where none was.
+    """
     tree: dict[str, Any] = {"type": "object", "properties": {}, "required": []}
-    for each, kind in of_type(events, kept):
+    for each, kind in of_type(own, kept):
         *parents, leaf = each.path.split(".")[1:]
-        node = tree
+        node, path = tree, "$"
         for parent in parents:
-            below = node["properties"].setdefault(parent, {"type": "object", "properties": {}, "required": []})
-            if each.common(count) and parent not in node["required"]:
+            path = f"{path}.{parent}"
+            # A place that is an object here and a value there is none of the sample's.
+            kinds = _with_null("object", own.places.get(path))
+            below = node["properties"].setdefault(parent, {"type": kinds, "properties": {}, "required": []})
+            if each.present == own.events and parent not in node["required"]:
                 node["required"].append(parent)
             node = below
-        described: dict[str, Any] = {"type": kind}
-        if kind in ("integer", "number") and each.share(lambda value: not isinstance(value, str) and value >= 0) == 1:
+        described: dict[str, Any] = {"type": _with_null(kind, each)}
+        if kind in ("integer", "number") and not each.negative:
             described["minimum"] = 0
         node["properties"][leaf] = described
-        if each.common(count):
+        if each.present == own.events:
             node["required"].append(leaf)
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"{name}, drafted from {count:,} events",
+        "title": f"{name}, drafted from {own.events:,} events",
     }
     return json.dumps({**head, **tree, "additionalProperties": True}, indent=2) + "\n"
+
+
+def _with_null(kind: str, place: Place | None) -> str | list[str]:
+    return [kind, "null"] if place and place.types["null"] else kind
 
 
 def _yaml(comment: str, content: dict[str, Any]) -> str:
