@@ -155,7 +155,10 @@ def _course(contract: Contract, found: Incident, said: Sequence[Response]) -> tu
         final = opened + contract.allowed_lateness if contract.clock == "arrival" else opened
         if found.state in ("confirmed", "closed"):
             out.append(Moment(at=final, what="confirmed", words="from then on no late event changes that window"))
-    out += [Moment(at=_utc(each.at), what="told", words=f"as {each.level}, {each.why}") for each in found.told]
+    out += [
+        Moment(at=_utc(each.at), what="told", words=f"as {each.level}, {each.why}, with the window that ended then")
+        for each in found.told
+    ]
     if found.state == "retracted":
         out.append(Moment(at=_utc(found.until), what="retracted", words=found.note or "later data took it back"))
     elif not found.open:

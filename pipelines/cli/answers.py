@@ -107,8 +107,8 @@ def register(app: typer.Typer) -> None:
         known = store.incidents(lake, name, retracted=True)
         found = [each for each in known if each.incident_id.startswith(incident)]
         if len(found) != 1:
-            what = "no incident" if not found else f"{len(found)} incidents"
-            raise UsageError(f"{what} of {name} begin with '{incident}'", hint=f"pulseiq incidents list {name}")
+            what = f"{len(found)} incidents of {name} begin" if found else f"no incident of {name} begins"
+            raise UsageError(f"{what} with '{incident}'", hint=f"pulseiq incidents list {name}")
         rows = raw.newest(lake, found[0], events) if events else []
         counts = next((each.where for each in contract.metrics if each.name == found[0].metric), None)
         if output is Output.json:

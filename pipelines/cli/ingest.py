@@ -35,23 +35,25 @@ def ingest(
 ) -> None:
     """Send a file of events to a product's topic: JSON lines, or the access log of a product that says so.
 
-    Every line is sent. One that cannot be understood goes as it is and ends in quarantine with its reason. A file sent
-    twice within the contract's de-duplication horizon counts once.
+    Every line is sent. One that cannot be understood goes as it is and ends in quarantine with its reason; a file
+    whose first 100 lines are all of that kind is refused. A file sent twice within the contract's de-duplication
+    horizon counts once.
 
     Example: pulseiq ingest weblog access.log.gz
 
-    Exit codes: 0 sent, 1 some lines are larger than Kafka takes, 2 no such file, 3 wrong contract, 4 Kafka does not
-    take the events.
+    Exit codes: 0 sent, 1 some lines are larger than Kafka takes, 2 no such file, or none of events, 3 wrong contract,
+    4 Kafka does not take the events.
     """
     from pipelines import contract as contracts
     from pipelines.errors import no_file
-    from pipelines.ingest.files import records
+    from pipelines.ingest.files import records, refuse_foreign
     from pipelines.ingest.send import send
     from pipelines.platform import kafka, settings
 
     contract = contracts.load(product)
     if not file.is_file():
         raise no_file(file, "give a file of events, one a line, plain or gzip")
+    refuse_foreign(file, contract)
     loaded = settings.load()
     kafka.ensure_topics(loaded, contract)
     with _progress(file, output is Output.text) as progress:

@@ -31,6 +31,7 @@ _SMALLER_BREAKS = {
     "max_event_bytes": "larger events are refused",
     "max_depth": "deeper events are refused",
 }
+_FOR_GOOD = "added: it cannot be taken away again once events were summed up by it"
 _OF_A_METRIC = ("kind", "where", "value", "numerator", "denominator", "quantile")
 _TOLD_OF_A_METRIC = ("title", "direction", "weight", "unit")
 _Key = TypeVar("_Key")
@@ -131,7 +132,7 @@ def _dimensions(old: Contract, new: Contract) -> Iterator[Change]:
         yield Change(f"dimensions.{name}", "removed: nothing is split by it any more", True)
     for name in _only(now, was):
         refused = now[name].constant is None and now[name].default is None and not _required(now[name], old)
-        what = "added: events without it are refused; give it a default" if refused else "added"
+        what = "added: events without it are refused; give it a default" if refused else _FOR_GOOD
         yield Change(f"dimensions.{name}", what, refused)
     yield from _sources("dimensions", was, now)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ _TIME_TYPES: Mapping[str, tuple[Type, ...]] = {
     "epoch_ms": ("integer",),
     "epoch_s": ("integer", "number"),
 }
+_DESCRIBE = "correct the path, or describe the field in a schema"
 
 
 def checked(contract: Contract, file: Path, measured_file: Path) -> Contract:
@@ -127,6 +129,12 @@ def _check_sources(contract: Contract, file: Path) -> None:
     _expect(f"{file}: envelope.event_id", envelope.event_id, types, ("string", "integer", "number", "boolean"))
     _expect(f"{file}: envelope.event_type", envelope.event_type, types, ("string",))
     _expect(f"{file}: envelope.schema_version", envelope.schema_version, types, ("string", "integer"))
+    for name, source in (
+        ("event_type", envelope.event_type),
+        ("schema_version", envelope.schema_version),
+        ("event_time", time),
+    ):
+        _no_slip(f"{file}: envelope.{name}", source, contract)
     constant = envelope.event_type.constant
     if constant is not None and constant not in contract.events:
         raise ContractError(f"{file}: envelope.event_type: no event type '{constant}'", hint=", ".join(contract.events))
@@ -136,13 +144,25 @@ def _described(place: str, source: Source, contract: Contract) -> None:
     """A path that is misspelt leads to nothing in every event; what the envelope reads need not be in a schema."""
     envelope = contract.envelope
     others = (envelope.event_type, envelope.schema_version, envelope.event_time)
-    versions = [version for event in contract.events.values() for version in event.versions]
-    known = {path for each in others for path in each.paths}
-    known |= {field.path for version in versions for field in (*version.mapped, *version.fields)}
+    known = _described_paths(contract) | {path for each in others for path in each.paths}
     if lost := [path for path in source.paths if path not in known]:
-        raise ContractError(
-            f"{place}: no schema describes {lost[0]}", hint="correct the path, or describe the field in a schema"
-        )
+        raise ContractError(f"{place}: no schema describes {lost[0]}", hint=_DESCRIBE)
+
+
+def _no_slip(place: str, source: Source, contract: Contract) -> None:
+    """Of an object that the schemas describe, a member that they do not name is as a rule a slip of the pen."""
+    known = _described_paths(contract)
+    if source.path is None or source.default is not None or source.path in known:
+        return
+    first = ".".join(source.path.split(".")[:2])
+    beside = sorted(path for path in known if path.startswith(f"{first}."))
+    if nearest := get_close_matches(source.path, beside, n=1, cutoff=0):
+        raise ContractError(f"{place}: no schema describes {source.path}; nearest is {nearest[0]}", hint=_DESCRIBE)
+
+
+def _described_paths(contract: Contract) -> set[str]:
+    versions = [version for event in contract.events.values() for version in event.versions]
+    return {field.path for version in versions for field in (*version.mapped, *version.fields)}
 
 
 def _expect(place: str, source: Source, types: Mapping[str, Type], allowed: tuple[Type, ...]) -> None:

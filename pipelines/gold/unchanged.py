@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pyarrow.compute as pc
+
 from pipelines.contract import Contract
 from pipelines.contract.duration import in_words
 from pipelines.errors import StateError
@@ -18,12 +20,16 @@ def refuse_changed(lake: Lake, contract: Contract) -> None:
     """StateError where gold was summed up by another window, or by a dimension that the contract has no more.
 
     Sums of two windows cannot be told apart by who reads them, and a segment's history ends where its dimension does.
+    One that nothing was summed up by has no history.
     """
     columns = lake.columns(contract.product, "gold")
     gone = [
         name
         for name, kind in columns.items()
-        if kind == "string" and name not in _NOT_DIMENSIONS and name not in contract.dimensions
+        if kind == "string"
+        and name not in _NOT_DIMENSIONS
+        and name not in contract.dimensions
+        and _has_values(lake, contract.product, name)
     ]
     if gone:
         names = ", ".join(gone)
@@ -40,3 +46,8 @@ def refuse_changed(lake: Lake, contract: Contract) -> None:
             f"{in_words(contract.window)}",
             hint=_HINT.format(what=f"window: {in_words(before)}", product=contract.product),
         )
+
+
+def _has_values(lake: Lake, product: str, dimension: str) -> bool:
+    found = lake.stream(product, "gold", [dimension], pc.field(dimension).is_valid())
+    return any(rows.num_rows for rows in found)

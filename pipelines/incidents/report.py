@@ -76,7 +76,8 @@ def _course(incident: Incident) -> list[str]:
     if incident.repeat_of:
         lines.append(f"repeats {incident.repeat_of}, and is no more severe: nobody is told again")
     if incident.told:
-        lines.append("told " + ", ".join(f"{each.at:%H:%M} UTC as {each.level} ({each.why})" for each in incident.told))
+        told = [f"as {each.level} ({each.why}) with the window to {each.at:%H:%M} UTC" for each in incident.told]
+        lines.append(f"told {', '.join(told)}")
     return lines
 
 

@@ -1,6 +1,7 @@
 """Files of events, plain or gzip -> records for Kafka, one a line. Reads one line at a time; loses none.
 
-A line that cannot be understood is sent as it is: the row rules put it into quarantine with its reason.
+A line that cannot be understood is sent as it is: the row rules put it into quarantine with its reason. A file that
+begins with nothing but such lines is the wrong one, and is refused.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +21,8 @@ from pipelines.errors import UsageError
 from pipelines.ingest import combined
 
 _GZIP = b"\x1f\x8b"
+# How much of a file tells what it is.
+_FIRST_LINES = 100
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,21 @@ def records(path: Path, contract: Contract) -> Iterator[Record]:
     for number, (line, read) in enumerate(_lines(path), start=1):
         key, value = read_line(number, line)
         yield Record(number, key, value, read)
+
+
+def refuse_foreign(path: Path, contract: Contract) -> None:
+    """Look at how a file begins; one without a line is let through.
+
+    Raises:
+        UsageError: not one of its first lines is an event of the product's form, or it cannot be read.
+    """
+    form, wanted, is_event = _FORMS[contract.files]
+    hint = f"give {wanted}, plain or gzip"
+    first = [line for line, _ in islice(_lines(path), _FIRST_LINES)]
+    if first and not any(map(is_event, first)):
+        found = f"line 1 begins with {first[0][:40].decode('utf-8', 'backslashreplace')!r}"
+        looked_at = f"first {len(first)} lines" if len(first) > 1 else "lines"
+        raise UsageError(f"{path}: none of its {looked_at} is a {form}: {found}; nothing was sent", hint=hint)
 
 
 def _lines(path: Path) -> Iterator[tuple[bytes, int]]:
@@ -84,6 +103,24 @@ def _read_json(path: Path, contract: Contract) -> _ReadLine:
 
 
 _LINES: dict[str, Callable[[Path, Contract], _ReadLine]] = {"combined": _read_combined, "ndjson": _read_json}
+
+
+def _is_json_object(line: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(line), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
+# What a line is called, what the file is, and whether a line is of it.
+_FORMS: dict[str, tuple[str, str, Callable[[bytes], bool]]] = {
+    "combined": (
+        "line of an access log",
+        "an access log in the combined format",
+        lambda line: combined.parse(line, "") is not None,
+    ),
+    "ndjson": ("JSON object", "a file of events, one JSON object a line", _is_json_object),
+}
 
 
 def _key_reader(contract: Contract) -> Callable[[Any], bytes | None]:

@@ -141,7 +141,9 @@ def _states(lake: Lake, product: str) -> Iterator[TableState]:
 
 
 def _held_batches(lake: Lake, product: str, since: datetime) -> tuple[HeldBatch, ...]:
-    """Those that wait for a decision, however old, and those of the reported time; the newest first."""
+    """Those that wait for a decision, however old, and those that came or were decided in the reported time; the newest
+    first.
+    """
     batches = lake.read(product, "batches", list(held.COLUMNS["batches"]), pc.field("held") > 0)
     if not batches.num_rows:
         return ()
@@ -149,7 +151,8 @@ def _held_batches(lake: Lake, product: str, since: datetime) -> tuple[HeldBatch,
     results = lake.read(product, "quality_results", list(held.COLUMNS["quality_results"]), of_held)
     commands = lake.read(product, "command_log", list(held.COLUMNS["command_log"]))
     found = held.held_batches(batches, results, commands)
-    return tuple(each for each in found if each.state == "held" or utc(each.batch_time) >= since)[:_HELD]
+    moments = ((each, each.decided.at if each.decided else each.batch_time) for each in found)
+    return tuple(each for each, at in moments if each.state == "held" or utc(at) >= since)[:_HELD]
 
 
 def _refused(lake: Lake, product: str, rows: Iterator[pa.RecordBatch], bins: Bins) -> tuple[Refused, ...]:

@@ -6,12 +6,14 @@ Pure: bytes in, bytes out. Nothing is guessed; an event to which a step does not
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
+from decimal import Context, Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 
 from pipelines.errors import UsageError, no_file
 
@@ -21,6 +23,16 @@ _SMALLEST = "{why: WHY, reason: REASON, steps: []}"
 # A place in an event, as contracts write it: `$.payment.amount`.
 Place = Annotated[str, Field(pattern=r"^\$(\.[A-Za-z_@][A-Za-z0-9_@-]*)+$")]
 Kind = Literal["string", "integer", "number", "boolean"]
+
+
+def _factor(given: Any) -> float:
+    # Whole numbers of any length are finite, and `isfinite` cannot take them all.
+    if type(given) is not int and not (isinstance(given, float) and math.isfinite(given)):
+        raise ValueError(f"{given!r} is no number")
+    return given
+
+
+Factor = Annotated[float, PlainValidator(_factor)]
 
 
 class UnfixableError(Exception):
@@ -34,14 +46,22 @@ class _Frozen(BaseModel):
 class Step(_Frozen):
     """One change, exactly one of: fields get other names, other types, a value where they have none, other values.
 
-    `key` (a place) makes the record's Kafka key the text at it.
+    `multiply` is for another unit. `key` (a place) makes the record's Kafka key the text at it.
     """
 
     rename: Mapping[Place, Place] | None = None
     cast: Mapping[Place, Kind] | None = None
     default: Mapping[Place, Any] | None = None
     map: Mapping[Place, Mapping[str, Any]] | None = None
+    multiply: Mapping[Place, Factor] | None = None
     key: Place | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, given: Any) -> Any:
+        if isinstance(given, dict) and (unknown := set(given) - {*cls.model_fields}):
+            raise ValueError(f"'{min(map(str, unknown))}' is no step; steps are {', '.join(cls.model_fields)}")
+        return given
 
     @model_validator(mode="after")
     def _one_change(self) -> Self:
@@ -107,6 +127,8 @@ def read(file: Path) -> Fix:
 
 
 _NOTHING = object()
+# Room for the digits of any two numbers that Python reads.
+_EXACT = Context(prec=9_000)
 
 
 def _text(event: Mapping[str, Any]) -> str:
@@ -167,6 +189,18 @@ def _map(event: dict[str, Any], place: str, values: Mapping[str, Any]) -> None:
         _put(event, place, values[str(value)])
 
 
+def _multiply(event: dict[str, Any], place: str, by: float) -> None:
+    value = _get(event, place)
+    if value in (_NOTHING, None):
+        return
+    # By its digits: 0.29 times 100 is 29, and not what two binary numbers make of it.
+    number = Decimal(str(value)) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if number is None or not number.is_finite():
+        raise UnfixableError(f"{place}: {str(value)[:50]!r} is no number")
+    product = _EXACT.multiply(number, Decimal(str(by)))
+    _put(event, place, int(product) if product == int(product) else float(product))
+
+
 def _integer(value: Any) -> int:
     number = float(value)
     if not number.is_integer():
@@ -198,5 +232,5 @@ _KINDS: Mapping[Kind, Callable[[Any], Any]] = {
     "boolean": _boolean,
 }
 _CHANGES: tuple[tuple[Callable[..., None], str], ...] = (
-    (_rename, "rename"), (_cast, "cast"), (_default, "default"), (_map, "map"),
+    (_rename, "rename"), (_cast, "cast"), (_default, "default"), (_map, "map"), (_multiply, "multiply"),
 )  # fmt: skip

@@ -24,7 +24,22 @@ def render(report: Report, *, data_docs: bool) -> str:
 
 
 def headline(report: Report) -> tuple[str, str]:
-    """The state in a sentence, and its kind: bad, warn, good or none."""
+    """The state in a sentence, and its kind: bad, warn, good or none; what a person rejected is in it either way."""
+    sentence, kind = _state(report)
+    if not (rejected := _rejected(report)):
+        return sentence, kind
+    if kind == "good":
+        sentence, kind = "Nothing is held", "warn"
+    return f"{sentence}; {words.plural(rejected, 'event was', 'events were')} rejected by a person", kind
+
+
+def _rejected(report: Report) -> int:
+    """Events that were rejected in the reported time."""
+    decided = ((batch.rows, batch.decided) for batch in report.held if batch.state == "rejected")
+    return sum(rows for rows, by in decided if by is not None and words.utc(by.at) >= report.since)
+
+
+def _state(report: Report) -> tuple[str, str]:
     total = report.promotions.total
     if waiting := report.waiting:
         events = sum(batch.rows for batch in waiting)

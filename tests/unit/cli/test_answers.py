@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from pipelines import contract as contracts
 from pipelines.cli.answers import ABNORMAL, NORMAL
 from pipelines.cli.main import build
+from pipelines.errors import UsageError
 from pipelines.incidents import Incident, responses, store
 from pipelines.incidents.record import SeverityLine
 
@@ -101,3 +102,13 @@ def test_the_list_shows_the_state_of_each_and_retracted_ones_when_asked(answer) 
     assert all(word in text for word in ("planned", "held back", "closed", "provisional"))
     assert "retracted" not in text
     assert "retracted" in answer(found, "incidents", "list", "shop", "--all").stdout
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [([], "no incident of shop begins with 'x'"), (["x1", "x2"], "2 incidents of shop begin with 'x'")],
+)
+def test_an_id_that_is_not_that_of_one_incident_is_refused(answer, found: list[str], said: str) -> None:
+    refused = answer([incident(name) for name in found], "incidents", "show", "shop", "x").exception
+    assert isinstance(refused, UsageError)
+    assert refused.what == said

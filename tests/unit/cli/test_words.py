@@ -50,6 +50,14 @@ def test_a_folder_in_the_place_of_a_file_is_said_to_be_one(tmp_path: Path) -> No
     assert refused.what == f"{tmp_path}: is a folder"
 
 
+def test_a_file_that_is_none_of_events_is_refused_before_kafka_is_asked(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("to do\n")
+    refused = typed("ingest", "shop", str(file)).exception
+    assert isinstance(refused, UsageError)
+    assert refused.what == f"{file}: none of its lines is a JSON object: line 1 begins with 'to do'; nothing was sent"
+
+
 @pytest.mark.parametrize("source", ["kafka", "bronze"])
 def test_a_replay_that_nobody_can_agree_to_says_how_to_agree(monkeypatch: pytest.MonkeyPatch, source: str) -> None:
     monkeypatch.setattr(settings, "load", lambda: None)

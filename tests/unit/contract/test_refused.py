@@ -42,6 +42,34 @@ def test_an_id_made_of_what_no_schema_describes_is_refused(tmp_path):
         contracts.load(kiosk)
 
 
+@pytest.mark.parametrize(
+    ("given", "slip", "field", "nearest"),
+    [
+        ("event_type: $.kind", "event_type: $.machine.lien", "event_type", "$.machine.line"),
+        ("event_type: $.kind", "event_type: $.machine", "event_type", "$.machine.line"),
+        ("{path: $.meta.schema, default: 1}", "$.state.papr", "schema_version", "$.state.paper_m"),
+        ("$.at", "$.payment.cent", "event_time", "$.payment.cents"),
+    ],
+)
+def test_an_envelope_that_names_no_member_of_a_described_object_is_refused(tmp_path, given, slip, field, nearest):
+    kiosk = Path(shutil.copytree(KIOSK, tmp_path / "kiosk"))
+    file = kiosk / "product.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace(given, slip), encoding="utf-8")
+    with pytest.raises(ContractError) as refused:
+        contracts.load(kiosk)
+    path = slip.split()[-1]
+    assert refused.value.what == f"{file}: envelope.{field}: no schema describes {path}; nearest is {nearest}"
+
+
+@pytest.mark.parametrize("path", ["$.meta.kind", "{path: $.machine.kind, default: sale}"])
+def test_an_envelope_beside_the_schemas_or_with_a_default_is_taken(tmp_path, path):
+    kiosk = Path(shutil.copytree(KIOSK, tmp_path / "kiosk"))
+    file = kiosk / "product.yaml"
+    text = file.read_text(encoding="utf-8").replace("event_type: $.kind", f"event_type: {path}")
+    file.write_text(text, encoding="utf-8")
+    assert contracts.load(kiosk).product == "kiosk"
+
+
 def test_a_channels_own_template_is_found_beside_the_contract(shop):
     file = shop / "metrics.yaml"
     told = "alerts:\n  link: https://pulseiq.example/{incident_id}\n  channels: [{name: a, to: webhook, body: pager}]\n"

@@ -57,3 +57,16 @@ def test_a_dimension_that_is_gone_is_named(lake: Lake, shop: Contract) -> None:
     kept = {name: source for name, source in shop.dimension_sources.items() if name != "device"}
     with pytest.raises(StateError, match="gold is grouped by device, and the contract's dimensions are region"):
         refuse_changed(lake, shop.model_copy(update={"dimension_sources": kept}))
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_a_dimension_that_nothing_was_summed_up_by_may_go(
+    tmp_path: Path, lake: Lake, shop: Contract, rows: int
+) -> None:
+    tried = Lake(settings_of(tmp_path / "tried"))
+    gold = lake.read("shop", "gold")
+    nothing = pa.nulls(gold.num_rows, pa.string())
+    gold = gold.set_column(gold.schema.get_field_index("device"), "device", nothing)
+    tried.append("shop", "gold", gold.slice(0, rows), "stream", 0)
+    kept = {name: source for name, source in shop.dimension_sources.items() if name != "device"}
+    refuse_changed(tried, shop.model_copy(update={"dimension_sources": kept}))

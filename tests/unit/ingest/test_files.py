@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from pathlib import Path
 
 import orjson
@@ -10,7 +11,7 @@ import pytest
 
 from pipelines import contract as contracts
 from pipelines.errors import UsageError
-from pipelines.ingest.files import records
+from pipelines.ingest.files import records, refuse_foreign
 
 DATA = Path(__file__).parents[2] / "data"
 LOG = DATA / "weblog" / "access.log.gz"
@@ -66,3 +67,48 @@ def test_a_compressed_file_that_breaks_off_is_refused_by_name(tmp_path: Path) ->
     file.write_bytes(LOG.read_bytes()[:50_000])
     with pytest.raises(UsageError, match=r"access\.log\.gz: cannot be read"):
         list(records(file, contracts.load("weblog")))
+
+
+def test_a_binary_file_is_refused_before_anything_is_sent() -> None:
+    for product in ("shop", "weblog"):
+        with pytest.raises(UsageError, match=r"none of its first \d+ lines is a .* begins with .*; nothing was sent"):
+            refuse_foreign(Path(sys.executable).resolve(), contracts.load(product))
+
+
+@pytest.mark.parametrize(
+    ("product", "form", "wanted"),
+    [
+        ("shop", "JSON object", "give a file of events, one JSON object a line, plain or gzip"),
+        ("weblog", "line of an access log", "give an access log in the combined format, plain or gzip"),
+    ],
+)
+def test_a_file_without_one_event_among_its_first_lines_is_refused(
+    tmp_path: Path, product: str, form: str, wanted: str
+) -> None:
+    file = tmp_path / "list.json.gz"
+    file.write_bytes(gzip.compress(b"[1, 2]\n" * 100 + b"{}\n"))
+    with pytest.raises(UsageError) as refused:
+        refuse_foreign(file, contracts.load(product))
+    found = "line 1 begins with '[1, 2]'; nothing was sent"
+    assert refused.value.what == f"{file}: none of its first 100 lines is a {form}: {found}"
+    assert refused.value.hint == wanted
+
+
+def test_one_event_among_the_first_lines_lets_a_file_through(tmp_path: Path) -> None:
+    file = tmp_path / "events.ndjson"
+    file.write_bytes(b"broken\n" * 99 + b"{}\n")
+    refuse_foreign(file, contracts.load("shop"))
+    refuse_foreign(LOG, contracts.load("weblog"))
+
+
+def test_an_event_longer_than_what_is_looked_at_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "events.ndjson"
+    file.write_bytes(orjson.dumps({"text": "x" * 200_000}))
+    refuse_foreign(file, contracts.load("shop"))
+
+
+@pytest.mark.parametrize("content", [b"", gzip.compress(b"")])
+def test_an_empty_file_is_let_through(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "empty"
+    file.write_bytes(content)
+    refuse_foreign(file, contracts.load("shop"))

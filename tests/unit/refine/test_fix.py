@@ -34,10 +34,20 @@ def fixed(event: Any, *steps: dict[str, Any], key: bytes | None = b"u-1", **more
         ({"n": None}, {"default": {"$.n": "EUR"}}, {"n": "EUR"}),
         ({}, {"default": {"$.a.n": 1}}, {"a": {"n": 1}}),
         ({"s": "complete"}, {"map": {"$.s": {"complete": "completed"}}}, {"s": "completed"}),
+        ({"n": 46}, {"multiply": {"$.n": 100}}, {"n": 4600}),
+        ({"a": {"n": 0.29}}, {"multiply": {"$.a.n": 100}}, {"a": {"n": 29}}),
+        ({"n": 4600}, {"multiply": {"$.n": 0.01}}, {"n": 46}),
+        ({"n": 1}, {"multiply": {"$.n": 0.1}}, {"n": 0.1}),
+        ({"n": 1.1}, {"multiply": {"$.n": 1.1}}, {"n": 1.21}),
+        ({"n": 9007199254740993}, {"multiply": {"$.n": 10**30}}, {"n": 9007199254740993 * 10**30}),
     ],
 )
 def test_each_step_does_what_it_says(event: Any, step: dict[str, Any], becomes: Any) -> None:
     assert fixed(event, step) == (b"u-1", becomes)
+
+
+def test_a_whole_product_is_a_whole_number() -> None:
+    assert isinstance(fixed({"n": 12.5}, {"multiply": {"$.n": 100}})[1]["n"], int)
 
 
 def test_steps_are_taken_in_order() -> None:
@@ -67,6 +77,9 @@ def test_an_event_of_another_kind_is_left_alone() -> None:
         (b'{"a": 1, "b": 2}', {"rename": {"$.a": "$.b"}}, "has a value already"),
         (b'{"a": 1}', {"default": {"$.a.b": 1}}, "'a' is no object"),
         (b'{"a": 1}', {"default": {"$.a": 1}}, "no step changes it"),
+        (b'{"n": "46"}', {"multiply": {"$.n": 100}}, r"\$.n: '46' is no number"),
+        (b'{"n": true}', {"multiply": {"$.n": 100}}, "'True' is no number"),
+        (b'{"n": null}', {"multiply": {"$.n": 100}}, "no step changes it"),
     ],
 )
 def test_what_cannot_be_fixed_says_why(value: bytes, step: dict[str, Any], why: str) -> None:
@@ -100,7 +113,12 @@ def test_a_fixed_event_needs_no_second_fix(event: dict[str, Any]) -> None:
         ("why: w\nreason: r\nsteps: [{rename: {a: $.b}}]", "String should match pattern"),
         ("why: w\nreason: r\nsteps: [{cast: {$.a: date}}]", "Input should be 'string', 'integer'"),
         ("why: w\nreason: r\nsteps: [{rename: {}, cast: {}}]", "a step is exactly one of rename, cast, default, map"),
-        ("why: w\nreason: r\nsteps: [{drop: $.a}]", "Extra inputs are not permitted"),
+        (
+            "why: w\nreason: r\nsteps: [{drop: $.a}]",
+            "steps.0: 'drop' is no step; steps are rename, cast, default, map, multiply, key",
+        ),
+        ("why: w\nreason: r\nsteps: [{multiply: {$.a: '100'}}]", r"steps.0.multiply.\$.a: '100' is no number"),
+        ("why: w\nreason: r\nsteps: [{multiply: {$.a: .inf}}]", "inf is no number"),
         ("why: [", "not YAML"),
     ],
 )

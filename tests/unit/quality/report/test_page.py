@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -106,3 +107,16 @@ def test_the_headline_is_the_worst_that_is_known():
     assert page.headline(unaudited) == ("Nothing is held; some expectations do not pass", "warn")
     clean = replace(unaudited, promotions=replace(made.promotions, batches={"promote": 40}))
     assert page.headline(clean)[1] == "good"
+
+
+def test_the_headline_tells_what_was_rejected_in_the_reported_time():
+    made = replace(sample.report(), audit=None)
+    batch = made.held[1]
+    rejected = replace(batch, state="rejected", rows=1_075)
+    old = replace(rejected, decided=replace(batch.decided, at=sample.SINCE - timedelta(minutes=1)))
+    clean = replace(made, promotions=replace(made.promotions, batches={"promote": 40}))
+    told = ("Nothing is held; 1,075 events were rejected by a person", "warn")
+    assert page.headline(replace(clean, held=(rejected, old))) == told
+    assert page.headline(replace(clean, held=(batch, old)))[1] == "good"
+    sentence = page.headline(replace(made, held=(made.held[0], replace(rejected, rows=1))))[0]
+    assert sentence.endswith("held: waiting for you; 1 event was rejected by a person")
