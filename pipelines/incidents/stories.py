@@ -75,7 +75,7 @@ class Stories:
         ranked = self._ranked(group)
         drafts: list[_Draft] = []
         unsure: dict[str, Explanation] = {}
-        for name in dict.fromkeys(ranked["metric"]):
+        for name in self._earliest_first(ranked):
             own = ranked[ranked["metric"] == name]
             known = next((draft for draft in drafts if self._tells(draft, own)), None)
             if known is not None:
@@ -99,6 +99,12 @@ class Stories:
         whole = (group["series"] != group["metric"]).astype(int)
         ranked = group.assign(order=group["metric"].map(self._order), whole=whole)
         return ranked.sort_values(["order", "whole", "p_value", "series"], ignore_index=True)
+
+    def _earliest_first(self, ranked: pd.DataFrame) -> list[str]:
+        """Metrics in their order, but those that moved long after the first ones behind these: no effect leads."""
+        began = ranked.groupby("metric")["start"].min()
+        late = began - began.min() > self._apart
+        return sorted(dict.fromkeys(ranked["metric"]), key=lambda name: bool(late[name]))
 
     def _explained(self, own: pd.DataFrame) -> Explanation:
         metric = self._metrics[own["metric"].iloc[0]]

@@ -68,6 +68,21 @@ def test_parents_children_and_other_metrics_of_one_cause_are_one_story_led_by_th
     assert [each.elements for each in found.explanation.causes] == [{"region": "us-west"}]
 
 
+@pytest.mark.parametrize(("later", "leads"), [(3, "traffic"), (4, "error_rate")])
+def test_what_moved_long_after_the_first_does_not_lead(later: int, leads: str) -> None:
+    (found,) = stories(
+        [
+            alert("error_rate", region="us-west", device="ios"),
+            alert("traffic", "down", begin=later, region="us-west"),
+        ],
+        {
+            "traffic": because(cause(-1.0, region="us-west")),
+            "error_rate": because(cause(region="us-west", device="ios")),
+        },
+    )
+    assert found.lead["metric"] == leads
+
+
 def test_two_metrics_with_different_causes_are_two_stories() -> None:
     spike, drop = stories(
         [
