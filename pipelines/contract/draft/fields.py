@@ -28,7 +28,7 @@ NO_DIMENSIONS = (
 def dimensions(whole: Sample, by_type: Mapping[str, Sample], envelope: Set[str]) -> dict[str, str]:
     """Texts with few values that nearly all events of some type have, first those that most events have; paths by name.
 
-    How something ended is none: it is measured, see `draft_metrics`.
+    How something ended is none: it is measured, see `metrics`.
 
     Args:
         whole: all well-formed events.

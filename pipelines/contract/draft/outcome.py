@@ -1,6 +1,6 @@
 """Fields and event types that say how something ended: the words for well and for badly, and which values have them.
 
-Knows words only; what follows for dimensions and metrics is decided in `draft_fields` and `draft_metrics`.
+Knows words only; what follows for dimensions and metrics is decided in `fields` and `metrics`.
 """
 
 from __future__ import annotations
