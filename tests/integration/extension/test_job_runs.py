@@ -44,6 +44,9 @@ def test_streams_run_as_a_job_until_they_are_cancelled_and_give_back_their_lease
             assert job_runs.check(services, job)
             assert time.monotonic() < deadline
             time.sleep(1)
+        while not any(_is_tick(line, name) for line in _log_group(services, job)):
+            assert time.monotonic() < deadline, "nobody hears the detect loop"
+            time.sleep(1)
         told = json.loads(pulseiq("show", job.identifier, "--output", "json"))
         # A batch would be ended after twelve hours.
         assert (told["mode"], told["state"], told["attempt"]) == ("STREAMING", "RUNNING", 1)
@@ -61,7 +64,6 @@ def test_streams_run_as_a_job_until_they_are_cancelled_and_give_back_their_lease
     ended = job_runs.run(services, release, "live", ["run", "live", product.contract.folder, "--once"], 180)
     assert ended.state == "SUCCESS"
     product.assert_whole()  # Bronze turns seldom: it may have had the rest to read.
-    assert any(_is_tick(line, name) for line in _log_group(services, job)), "nobody would hear the detect loop"
     with pytest.raises(UsageError, match=r"no job has the role 'lives'"):
         job_runs.submit(services, release, "lives", ["now", "shop"])
 

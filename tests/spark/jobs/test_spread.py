@@ -76,6 +76,7 @@ def gold_rows() -> list[dict[str, object]]:
             rows.append(
                 {
                     "window_start": START + window * STEP,
+                    "window_seconds": int(STEP.total_seconds()),
                     "region": region,
                     "feature": "checkout",
                     "device": device,
@@ -96,6 +97,7 @@ def home(contract: Contract, tmp_path_factory: pytest.TempPathFactory) -> Path:
     schema = pa.schema(
         [
             ("window_start", pa.timestamp("us", tz="UTC")),
+            ("window_seconds", pa.int32()),
             *((name, pa.string()) for name in contract.dimensions),
             ("traffic", pa.struct([("n", count)])),
             ("conversion_rate", pa.struct([("numerator", count), ("denominator", count)])),
