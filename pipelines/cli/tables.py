@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from io import TextIOBase
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,11 +17,13 @@ _ROOMY = 80
 
 
 def console() -> Console:
-    """Standard output; as wide as what is printed where it is no terminal."""
+    """Standard output; where it is no terminal, as wide as what is printed, without the blanks that fill columns up."""
     from rich.console import Console
 
     terminal = Console(highlight=False)
-    return terminal if terminal.is_terminal else Console(width=_ENDLESS, highlight=False)
+    if terminal.is_terminal:
+        return terminal
+    return Console(file=_Trimmed(), width=_ENDLESS, highlight=False)  # type: ignore[arg-type]  # it only writes
 
 
 def whole(table: RenderableType) -> RenderableType:
@@ -31,3 +36,19 @@ def whole(table: RenderableType) -> RenderableType:
         column.overflow = "fold"
         column.no_wrap = column.no_wrap and roomy
     return table
+
+
+class _Trimmed(TextIOBase):
+    """Standard output, whatever it is by then; lines end with their last sign."""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # it is a plain attribute there
+        """That of standard output: frames are drawn with the signs that it has."""
+        return sys.stdout.encoding
+
+    def write(self, text: str) -> int:
+        sys.stdout.write(re.sub(r" +(?=\n)", "", text))
+        return len(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()

@@ -31,6 +31,7 @@ def test_in_a_pipe_a_row_of_the_quarantine_is_one_line(monkeypatch: pytest.Monke
     lines = CliRunner().invoke(build(), ["quarantine", "list", "shop"]).stdout.splitlines()
     assert any(GROUP.reason in line and DETAIL in line for line in lines)
     assert f"next: pulseiq quarantine show shop {GROUP.reason}" in lines
+    assert lines == [line.rstrip() for line in lines]
 
 
 def test_in_a_pipe_a_held_batch_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
