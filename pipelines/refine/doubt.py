@@ -6,8 +6,6 @@ into it. Here such an event is parsed a second time into a variant, which knows 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pipelines.contract.model import Type
 from pipelines.contract.sql import string
 from pipelines.refine.reading import Reader
@@ -24,8 +22,6 @@ _JSON_WORD = (
     "CASE WHEN f.found = 'BIGINT' THEN 'integer' WHEN f.found RLIKE '^(DOUBLE|FLOAT|DECIMAL)' THEN 'number' "
     "WHEN f.found LIKE 'ARRAY%' THEN 'array' WHEN f.found LIKE 'OBJECT%' THEN 'object' ELSE lower(f.found) END"
 )
-_QUOTE = '"'
-_CONTROLS = (r"\n", r"\r", r"\t")
 _BEYOND = "9.2233720368547758E18D"
 
 
@@ -40,8 +36,8 @@ def is_doubtful(reader: Reader) -> str:
     escaped_name = string(r'\\u[^"\\]*+"\s*+:')
     reasons = [
         "NOT k_whole",
-        _space_behind(_QUOTE, (" ",), _CONTROLS),
-        _space_behind(":", ("  ",), (*_CONTROLS, *(f" {control}" for control in _CONTROLS))),
+        _space_behind_quotes(),
+        *(f"contains(k_text, ':{space}')" for space in ("  ", r"\n", r"\r", r"\t", r" \n", r" \r", r" \t")),
         f"(contains(k_text, {string(chr(92) + 'u')}) AND k_text RLIKE {escaped_name})",
     ]
     if names:
@@ -56,17 +52,11 @@ def has_other_names() -> str:
     Names are counted by the colon right behind their quote; where white space follows a quote, that proves nothing.
     """
     names = "octet_length(k_text) - octet_length(replace(k_text, '\":', ':'))"
-    return f"(k_whole AND ({names} > k_read OR {_space_behind(_QUOTE, (' ',), _CONTROLS)}))"
+    return f"(k_whole AND ({names} > k_read OR {_space_behind_quotes()}))"
 
 
-def _space_behind(sign: str, blanks: Sequence[str], controls: Sequence[str]) -> str:
-    """SQL: white space of these kinds follows a sign, of which a text has many; what is rare is looked for first."""
-
-    def any_of(texts: Sequence[str]) -> str:
-        return "(" + " OR ".join(f"contains(k_text, '{text}')" for text in texts) + ")"
-
-    behind_blank, behind_control = ([f"{sign}{space}" for space in spaces] for spaces in (blanks, controls))
-    return f"({any_of(blanks)} AND {any_of(behind_blank)} OR {any_of(_CONTROLS)} AND {any_of(behind_control)})"
+def _space_behind_quotes() -> str:
+    return "(" + " OR ".join(f"contains(k_text, '\"{space}')" for space in (" ", r"\n", r"\r", r"\t")) + ")"
 
 
 def variant() -> str:

@@ -50,11 +50,7 @@ class Reader:
         """The value as text where it may be parsed, else null: too large or too deep a text would break the parser."""
         limit = self.contract.max_depth
         text = "CAST(value AS STRING)"
-        # Taking signs out costs many times what looking for one does, and few events have a list.
-        brackets = " + ".join(
-            f"IF(contains({text}, '{sign}'), octet_length(value) - octet_length(replace({text}, '{sign}', '')), 0)"
-            for sign in "{["
-        )
+        brackets = " + ".join(f"octet_length(value) - octet_length(replace({text}, '{sign}', ''))" for sign in "{[")
         # Depth is reckoned only where there are more brackets than the limit.
         return F.expr(
             f"CASE WHEN octet_length(value) > {self.contract.max_event_bytes} OR NOT is_valid_utf8({text}) THEN NULL "
