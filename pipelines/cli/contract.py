@@ -54,12 +54,12 @@ def check(
 
 def _place(given: Path) -> Path:
     """A path as it is; the folder of a product that was given by its name."""
-    from pipelines.contract.load import FOLDER, names
+    from pipelines.contract.load import folder_of, names
     from pipelines.errors import UsageError
 
-    named = FOLDER / given
-    if not given.is_file() and not (given / "product.yaml").is_file() and (named / "product.yaml").is_file():
-        return named
+    folder = folder_of(given)
+    if not given.is_file() and (folder / "product.yaml").is_file():
+        return folder
     if not given.exists():
         hint = f"one of: {', '.join(names())}, or a path"
         raise UsageError(f"there is no product, folder or file '{given}'", hint=hint)

@@ -37,11 +37,16 @@ def load(name_or_path: str | Path) -> Contract:
         UsageError: there is no such contract.
         ContractError: it is wrong; the message names file, place and reason.
     """
-    given = Path(name_or_path)
-    folder = given if (given / "product.yaml").is_file() else FOLDER / given
+    folder = folder_of(name_or_path)
     if not (folder / "product.yaml").is_file():
         raise UsageError(f"there is no contract '{name_or_path}'", hint=f"one of: {', '.join(names())}, or a folder")
     return _compile(folder)
+
+
+def folder_of(name_or_path: str | Path) -> Path:
+    """Where the contract of a product is, or would be; a folder that holds one comes before a name."""
+    given = Path(name_or_path)
+    return given if (given / "product.yaml").is_file() else FOLDER / given
 
 
 def names() -> list[str]:

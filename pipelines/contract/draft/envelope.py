@@ -131,9 +131,4 @@ def _without_zone(sample: Sample) -> list[str]:
 def _best(fitting: Sequence[Place], words: tuple[str, ...]) -> Place | None:
     """Of the places whose names speak for it the one nearest to the root, then the one whose name says most."""
     named = [each for each in fitting if set(each.words) & set(words)]
-
-    def rank(each: Place) -> tuple[int, int, int, str]:
-        own = [words.index(word) for word in each.words if word in words]
-        return each.path.count("."), 0 if "event" in each.words else 1, min(own, default=len(words)), each.path
-
-    return min(named, key=rank, default=None)
+    return min(named, key=lambda each: each.nearness(words), default=None)

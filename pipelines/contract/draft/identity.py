@@ -36,7 +36,7 @@ def identity(sample: Sample, events: Sequence[dict[str, Any]]) -> tuple[Place | 
             continue
         different, same = _twins(each.path, events)
         if kind == 0 or (different >= _NEARLY_DIFFERENT and same >= NEARLY_ALL):
-            ranked.append(((kind, same < NEARLY_ALL, *_nearest(each)), each, different))
+            ranked.append(((kind, same < NEARLY_ALL, *each.nearness((*_ID_WORDS, *_KEY_WORDS))), each, different))
     if not ranked:
         why = "no text or whole number in nearly all events is another one in each, and the same only in equal events"
         return None, f"none: {why}; each record of Kafka is an event of its own"
@@ -71,9 +71,3 @@ def _twins(path: str, events: Sequence[dict[str, Any]]) -> tuple[float, float]:
             same += first.setdefault(value, event) == event
     repeated = present - len(first)
     return len(first) / max(1, present), (same - len(first)) / repeated if repeated else 1.0
-
-
-def _nearest(place: Place) -> tuple[int, int, int, str]:
-    known = (*_ID_WORDS, *_KEY_WORDS)
-    own = [known.index(word) for word in place.words if word in known]
-    return place.path.count("."), 0 if "event" in place.words else 1, min(own, default=len(known)), place.path

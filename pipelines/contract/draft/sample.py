@@ -80,6 +80,11 @@ class Place:
         """Whether nearly all of so many events have it."""
         return self.present >= NEARLY_ALL * events
 
+    def nearness(self, words: Sequence[str]) -> tuple[int, int, int, str]:
+        """The less the better: near to the root, called after the event, and with one of the first of these words."""
+        own = [words.index(word) for word in self.words if word in words]
+        return self.path.count("."), 0 if "event" in self.words else 1, min(own, default=len(words)), self.path
+
     def share(self, fits: Callable[[Any], bool]) -> float:
         """Share of its values that fit, of those that are kept."""
         return sum(n for value, n in self.values.items() if fits(value)) / max(1, self.values.total())
